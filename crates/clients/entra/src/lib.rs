@@ -1,0 +1,1 @@
+//! Microsoft Entra ID tokens for Azure calls.

@@ -1,0 +1,1 @@
+//! Azure Monitor Logs Ingestion API client.

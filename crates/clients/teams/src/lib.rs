@@ -1,0 +1,1 @@
+//! Microsoft Teams notices through Workflows webhooks and Adaptive Cards.

@@ -1,0 +1,1 @@
+//! Database connections, named retried transactions, errors that are decisions.

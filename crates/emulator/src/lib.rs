@@ -1,0 +1,1 @@
+//! The Azure and Teams side on loopback: stateful, inspectable, with faults.

@@ -1,0 +1,1 @@
+//! Feature view declarations and their computation from hourly buckets. Pure.

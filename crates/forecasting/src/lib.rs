@@ -1,0 +1,1 @@
+//! Forecast candidates, backtest, calibration, exceedance triggers. Pure.

@@ -1,0 +1,1 @@
+//! Outgoing HTTP: TLS, time-outs, retries with Retry-After, request ids.

@@ -1,0 +1,1 @@
+//! The job queue; the only crate that names apalis.

@@ -1,0 +1,1 @@
+//! Writes forecasting models as ONNX graphs and runs them with ONNX Runtime.

@@ -1,0 +1,1 @@
+//! What is allowed: phases, gates, approvals bound to payload hashes, action kinds. Pure.

@@ -1,0 +1,1 @@
+//! One bootstrap for every service: gRPC server, health, reflection, deadlines, size limits, trace context, callers, drain.

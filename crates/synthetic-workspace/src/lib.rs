@@ -1,0 +1,1 @@
+//! A seeded synthetic Sentinel workspace (Contoso) with seasons, holidays, campaigns and late rows.

@@ -1,0 +1,1 @@
+//! Real counterparts for tests: PostgreSQL, MLflow, Azurite, the KQL engine; conditions instead of sleeps.

@@ -1,0 +1,14 @@
+//! Schema of the `feature-store` service.
+
+use sea_orm_migration::prelude::*;
+
+/// Migrations of the `feature-store` service, oldest first. Add-only.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![]
+    }
+}

@@ -1,0 +1,1 @@
+//! Step 5, audit: settled forecasts evaluated, phases kept, the audit chain.

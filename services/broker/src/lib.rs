@@ -1,0 +1,1 @@
+//! Step 6, act: proposals, approvals, executions.

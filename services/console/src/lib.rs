@@ -1,0 +1,1 @@
+//! The web face: forecasts, high-risk periods, runs, approvals, audit.

@@ -1,0 +1,1 @@
+//! The calendar and the queue: runs, their steps, states and timings.

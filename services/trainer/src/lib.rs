@@ -1,0 +1,1 @@
+//! Step 3, train: backtests, champions, ONNX artefacts, lineage in MLflow.
