@@ -29,7 +29,10 @@ impl Principal {
     /// A service of ours, by name.
     #[must_use]
     pub fn service(name: &str) -> Self {
-        Self { name: format!("service:{name}"), roles: vec![Role::Service] }
+        Self {
+            name: format!("service:{name}"),
+            roles: vec![Role::Service],
+        }
     }
 
     /// Whether the caller has the role.

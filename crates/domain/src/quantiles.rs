@@ -54,7 +54,11 @@ impl Quantiles {
                 return Err(QuantilesError::Negative { level, value });
             }
             if value < previous {
-                return Err(QuantilesError::Crossing { level, value, previous });
+                return Err(QuantilesError::Crossing {
+                    level,
+                    value,
+                    previous,
+                });
             }
             previous = value;
         }

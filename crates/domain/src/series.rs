@@ -72,7 +72,10 @@ impl SeriesId {
     /// The series of everything together.
     #[must_use]
     pub fn total(use_case: UseCaseId) -> Self {
-        Self { use_case, dimensions: BTreeMap::new() }
+        Self {
+            use_case,
+            dimensions: BTreeMap::new(),
+        }
     }
 
     /// The series of one combination of dimension values.
@@ -81,7 +84,10 @@ impl SeriesId {
         use_case: UseCaseId,
         dimensions: impl IntoIterator<Item = (Dimension, String)>,
     ) -> Self {
-        Self { use_case, dimensions: dimensions.into_iter().collect() }
+        Self {
+            use_case,
+            dimensions: dimensions.into_iter().collect(),
+        }
     }
 
     /// The use case the series belongs to.
@@ -139,7 +145,10 @@ impl FromStr for SeriesId {
                 return Err(malformed());
             }
         }
-        Ok(Self { use_case, dimensions })
+        Ok(Self {
+            use_case,
+            dimensions,
+        })
     }
 }
 

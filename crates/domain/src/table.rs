@@ -57,10 +57,13 @@ impl FromStr for SentinelTable {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|table| table.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|table| table.name()).collect();
-            format!("unknown table {text:?}: use one of {}", names.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|table| table.name() == text)
+            .ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|table| table.name()).collect();
+                format!("unknown table {text:?}: use one of {}", names.join(", "))
+            })
     }
 }
 
@@ -144,9 +147,12 @@ impl FromStr for Measure {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|measure| measure.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|measure| measure.name()).collect();
-            format!("unknown measure {text:?}: use one of {}", names.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|measure| measure.name() == text)
+            .ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|measure| measure.name()).collect();
+                format!("unknown measure {text:?}: use one of {}", names.join(", "))
+            })
     }
 }

@@ -28,8 +28,14 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Ingest, Self::Features, Self::Train, Self::Score, Self::Audit, Self::Act];
+    pub const ALL: [Self; 6] = [
+        Self::Ingest,
+        Self::Features,
+        Self::Train,
+        Self::Score,
+        Self::Audit,
+        Self::Act,
+    ];
 
     /// The step's word.
     #[must_use]
@@ -100,9 +106,9 @@ impl FromStr for Phase {
             "shadow" => Ok(Self::Shadow),
             "assisted" => Ok(Self::Assisted),
             "proactive" => Ok(Self::Proactive),
-            other => {
-                Err(format!("unknown phase {other:?}: use shadow, assisted or proactive"))
-            }
+            other => Err(format!(
+                "unknown phase {other:?}: use shadow, assisted or proactive"
+            )),
         }
     }
 }
@@ -131,8 +137,9 @@ impl FromStr for UseCaseId {
 
     fn from_str(text: &str) -> Result<Self, UseCaseError> {
         let begins_with_letter = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
-        let only_word_characters =
-            text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let only_word_characters = text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if begins_with_letter && only_word_characters && text.len() <= 64 {
             Ok(Self(text.to_owned()))
         } else {
@@ -254,7 +261,9 @@ pub struct UseCase {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UseCaseError {
     /// Not a name.
-    #[error("use case id {0:?} must be lower-case letters, digits and underscores, at most 64, beginning with a letter")]
+    #[error(
+        "use case id {0:?} must be lower-case letters, digits and underscores, at most 64, beginning with a letter"
+    )]
     BadId(String),
     /// A field is out of bounds.
     #[error("use case {use_case}: {problem}")]
@@ -286,24 +295,52 @@ impl UseCase {
     pub fn validate(&self) -> Result<(), UseCaseError> {
         let problem = self.first_problem();
         problem.map_or(Ok(()), |problem| {
-            Err(UseCaseError::Invalid { use_case: self.id.clone(), problem })
+            Err(UseCaseError::Invalid {
+                use_case: self.id.clone(),
+                problem,
+            })
         })
     }
 
     fn first_problem(&self) -> Option<ValidationProblem> {
-        let refuse = |field, allowed, got: String| Some(ValidationProblem { field, allowed, got });
+        let refuse = |field, allowed, got: String| {
+            Some(ValidationProblem {
+                field,
+                allowed,
+                got,
+            })
+        };
         if !(1..=336).contains(&self.horizon_hours) {
-            return refuse("horizon_hours", "from 1 to 336", self.horizon_hours.to_string());
+            return refuse(
+                "horizon_hours",
+                "from 1 to 336",
+                self.horizon_hours.to_string(),
+            );
         }
         let trigger = self.trigger.as_ref()?;
         if !(trigger.probability > 0.0 && trigger.probability < 1.0) {
-            return refuse("trigger.probability", "above 0 and below 1", trigger.probability.to_string());
+            return refuse(
+                "trigger.probability",
+                "above 0 and below 1",
+                trigger.probability.to_string(),
+            );
         }
         if !(trigger.usual_share > 0.5 && trigger.usual_share < 1.0) {
-            return refuse("trigger.usual_share", "above 0.5 and below 1", trigger.usual_share.to_string());
+            return refuse(
+                "trigger.usual_share",
+                "above 0.5 and below 1",
+                trigger.usual_share.to_string(),
+            );
         }
-        if trigger.capacity.is_some_and(|capacity| !(capacity.is_finite() && capacity > 0.0)) {
-            return refuse("trigger.capacity", "a number above 0", format!("{:?}", trigger.capacity));
+        if trigger
+            .capacity
+            .is_some_and(|capacity| !(capacity.is_finite() && capacity > 0.0))
+        {
+            return refuse(
+                "trigger.capacity",
+                "a number above 0",
+                format!("{:?}", trigger.capacity),
+            );
         }
         if trigger.window_hours == 0 {
             return refuse("trigger.window_hours", "at least 1", "0".to_owned());
@@ -314,7 +351,10 @@ impl UseCase {
             return refuse(
                 "trigger",
                 "from_hours + window_hours <= to_hours <= horizon_hours",
-                format!("{} + {} .. {}", trigger.from_hours, trigger.window_hours, trigger.to_hours),
+                format!(
+                    "{} + {} .. {}",
+                    trigger.from_hours, trigger.window_hours, trigger.to_hours
+                ),
             );
         }
         None
@@ -349,9 +389,14 @@ fn attack_volume() -> UseCase {
 fn risk_period() -> UseCase {
     UseCase {
         id: UseCaseId("risk_period".to_owned()),
-        description: "Periods 24 to 72 hours ahead in which incidents exceed what the SOC can carry".to_owned(),
+        description:
+            "Periods 24 to 72 hours ahead in which incidents exceed what the SOC can carry"
+                .to_owned(),
         model: ModelKind::Forecast,
-        series: SeriesSpec { measure: Measure::Incidents, by: vec![] },
+        series: SeriesSpec {
+            measure: Measure::Incidents,
+            by: vec![],
+        },
         feature_view: "risk_period_hourly".to_owned(),
         horizon_hours: 72,
         trigger: Some(Trigger {

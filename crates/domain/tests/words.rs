@@ -25,7 +25,10 @@ fn a_trigger_outside_the_horizon_is_refused() {
     let mut use_case = UseCase::built_in().remove(1);
     use_case.horizon_hours = 48;
     let error = use_case.validate().unwrap_err().to_string();
-    assert!(error.contains("trigger") && error.contains("risk_period"), "{error}");
+    assert!(
+        error.contains("trigger") && error.contains("risk_period"),
+        "{error}"
+    );
 }
 
 proptest! {
