@@ -7,9 +7,9 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqlxPostgresConnector,
     SqlxSqliteConnector, Statement, TransactionTrait,
 };
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::config::Location;
 use crate::{DatabaseConfig, DbError};
@@ -204,13 +204,18 @@ async fn open_server(
         .options([("search_path", format!("{},public", schema_of(service)))])
         .disable_statement_logging();
     let address = format!("{}:{}", options.get_host(), options.get_port());
+    let refused = |error: sqlx::Error| {
+        DbError::unavailable(format!("cannot connect to PostgreSQL at {address}"), error)
+    };
+    // The pool would only say that it timed out; a connection of its own says why.
+    let probe = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
+        .await
+        .map_err(|_| refused(sqlx::Error::PoolTimedOut))?
+        .map_err(refused)?;
+    probe.close().await.map_err(refused)?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|error| {
-            DbError::unavailable(format!("cannot connect to PostgreSQL at {address}"), error)
-        })?;
+        .connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }

@@ -26,6 +26,8 @@
 mod config;
 mod connect;
 mod error;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transaction;
 
 pub use config::DatabaseConfig;
