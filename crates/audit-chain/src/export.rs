@@ -67,6 +67,9 @@ pub enum LineProblem {
     /// Not a record and not the closing line.
     #[error("not an audit record: {0}")]
     NotARecord(serde_json::Error),
+    /// Reads as a record, but not written the way it is exported.
+    #[error("not written the way it was exported: it was edited or reformatted")]
+    NotAsWritten,
     /// The file ends before its closing line.
     #[error("the file ends without its closing line: it was cut off")]
     NoClosing,
@@ -125,6 +128,12 @@ impl<W: Write> Exporter<W> {
     }
 }
 
+/// Whether the line is byte for byte what an export has for this entry. JSON has many texts for one
+/// value; here only one is taken, so that no byte of the file can be changed unseen.
+fn is_as_written(entry: &impl Serialize, line: &[u8]) -> bool {
+    serde_json::to_vec(entry).is_ok_and(|written| written == line)
+}
+
 fn write_line(writer: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *writer, line)?;
     writer.write_all(b"\n")
@@ -145,12 +154,10 @@ pub fn verify_file(reader: impl BufRead, checkpoints: &[Head]) -> Result<Head, I
     loop {
         match lines.next_entry()? {
             Entry::Record(record) => {
+                let line = lines.number;
                 verifier
                     .push(&record)
-                    .map_err(|broken| ImportError::Broken {
-                        line: lines.number,
-                        broken,
-                    })?
+                    .map_err(|broken| ImportError::Broken { line, broken })?;
             }
             Entry::Closing(closing) => {
                 let line = lines.number;
@@ -223,12 +230,16 @@ impl<R: BufRead> Lines<R> {
             return Err(self.problem(LineProblem::NoClosing));
         };
         if let Ok(closing) = serde_json::from_slice::<Closing>(line) {
-            return Ok(Entry::Closing(closing.head));
+            return match is_as_written(&closing, line) {
+                true => Ok(Entry::Closing(closing.head)),
+                false => Err(self.problem(LineProblem::NotAsWritten)),
+            };
         }
-        let record = serde_json::from_slice(line);
-        record
-            .map(|record| Entry::Record(Box::new(record)))
-            .map_err(|error| self.problem(LineProblem::NotARecord(error)))
+        match serde_json::from_slice::<AuditRecord>(line) {
+            Ok(record) if is_as_written(&record, line) => Ok(Entry::Record(Box::new(record))),
+            Ok(_) => Err(self.problem(LineProblem::NotAsWritten)),
+            Err(error) => Err(self.problem(LineProblem::NotARecord(error))),
+        }
     }
 
     fn expect_end(&mut self) -> Result<(), ImportError> {
