@@ -1,6 +1,10 @@
 //! Schema of the `scorer` service.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, big_pk_auto, boolean, double, integer, json_binary, string, text, text_null,
+    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+};
 
 /// Migrations of the `scorer` service, oldest first. Add-only.
 #[derive(Debug)]
@@ -9,6 +13,127 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![]
+        vec![Box::new(Forecasts)]
     }
+}
+
+/// Forecasts with their series and risk windows, and what of them still has to leave.
+struct Forecasts;
+
+impl MigrationName for Forecasts {
+    fn name(&self) -> &'static str {
+        "m20261123_000001_forecasts"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Forecasts {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(forecasts()).await?;
+        manager
+            .create_index(index(
+                "forecast",
+                "forecast_by_time",
+                &["use_case", "issued_at"],
+            ))
+            .await?;
+        let mut one_a_run = index("forecast", "one_forecast_a_run", &["run_id", "use_case"]);
+        manager.create_index(one_a_run.unique().to_owned()).await?;
+        manager.create_table(forecast_series()).await?;
+        let waiting = index("forecast_series", "series_by_write_back", &["write_back"]);
+        manager.create_index(waiting).await?;
+        manager.create_table(risk_windows()).await?;
+        let by_time = index(
+            "risk_window",
+            "risk_window_by_time",
+            &["use_case", "issued_at"],
+        );
+        manager.create_index(by_time).await?;
+        let of_forecast = index("risk_window", "risk_window_of_forecast", &["forecast_id"]);
+        manager.create_index(of_forecast).await?;
+        manager.create_table(audit_outbox()).await
+    }
+}
+
+fn forecasts() -> TableCreateStatement {
+    Table::create()
+        .table("forecast")
+        .col(uuid("id").primary_key())
+        .col(uuid("run_id"))
+        .col(string("use_case"))
+        .col(timestamp_with_time_zone("issued_at"))
+        .col(timestamp_with_time_zone("start"))
+        .col(integer("horizon_hours"))
+        .col(string("model_name"))
+        .col(integer("model_version"))
+        .col(double("completeness"))
+        .col(string("validity"))
+        .col(timestamp_with_time_zone("valid_until"))
+        .col(json_binary("drivers"))
+        .to_owned()
+}
+
+/// One row a series: its points are a compact block, not a row an hour.
+fn forecast_series() -> TableCreateStatement {
+    Table::create()
+        .table("forecast_series")
+        .col(uuid("forecast_id"))
+        .col(string("series_id"))
+        .col(uuid("run_id"))
+        .col(integer("position"))
+        .col(string("model_kind"))
+        .col(text("note"))
+        .col(boolean("learning"))
+        .col(ColumnDef::new("points").binary().not_null())
+        .col(string("write_back"))
+        .col(text_null("write_back_error"))
+        .primary_key(Index::create().col("forecast_id").col("series_id"))
+        .to_owned()
+}
+
+fn risk_windows() -> TableCreateStatement {
+    Table::create()
+        .table("risk_window")
+        .col(uuid("id").primary_key())
+        .col(uuid("forecast_id"))
+        .col(uuid("run_id"))
+        .col(string("use_case"))
+        .col(string("series_id"))
+        .col(timestamp_with_time_zone("starts_at"))
+        .col(timestamp_with_time_zone("ends_at"))
+        .col(double("probability"))
+        .col(double("expected"))
+        .col(double("capacity"))
+        .col(string("rule"))
+        .col(boolean("acts"))
+        .col(json_binary("drivers"))
+        .col(timestamp_with_time_zone("issued_at"))
+        .col(string("validity"))
+        .to_owned()
+}
+
+fn audit_outbox() -> TableCreateStatement {
+    Table::create()
+        .table("audit_outbox")
+        .col(big_pk_auto("sequence"))
+        .col(uuid("event_id").unique_key())
+        .col(uuid("run_id"))
+        .col(string("action"))
+        .col(string("subject"))
+        .col(json_binary("details"))
+        .col(boolean("delivered"))
+        .col(big_integer("attempts"))
+        .col(text_null("last_error"))
+        .col(timestamp_with_time_zone("created_at"))
+        .col(timestamp_with_time_zone_null("delivered_at"))
+        .to_owned()
+}
+
+fn index(table: &'static str, name: &str, columns: &[&'static str]) -> IndexCreateStatement {
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(*column);
+    }
+    index
 }
