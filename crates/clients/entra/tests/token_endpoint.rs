@@ -1,5 +1,7 @@
 //! The client-secret flow against a token endpoint on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -117,7 +117,7 @@ impl UploadError {
         self.worth_another_try()
     }
 
-    pub(crate) fn from_transport(error: reqwest::Error) -> Self {
+    pub(crate) fn from_transport(error: &reqwest::Error) -> Self {
         let reason = if error.is_timeout() {
             "no reply in time"
         } else if error.is_connect() {

@@ -159,7 +159,7 @@ impl LogsIngestionClient {
         };
         let response = foretide_http::send(&self.retry, request)
             .await
-            .map_err(UploadError::from_transport)?;
+            .map_err(|error| UploadError::from_transport(&error))?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! Uploads against an ingestion endpoint on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,10 +20,13 @@ use url::Url;
 const RULE: &str = "dcr-00000000000000000000000000000001";
 const STREAM: &str = "Custom-PredictiveAlerting";
 
+/// A status, and the wait it asks for.
+type Refusal = (u16, Option<&'static str>);
+
 /// An endpoint that takes rows, refuses as told, and finds bodies over `limit` bytes too large.
 #[derive(Clone)]
 struct Endpoint {
-    refusals: Arc<Mutex<Vec<(u16, Option<&'static str>)>>>,
+    refusals: Arc<Mutex<Vec<Refusal>>>,
     accepted: Arc<Mutex<Vec<Vec<Value>>>>,
     calls: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     limit: usize,

@@ -73,7 +73,6 @@ impl FakeMlflow {
     }
 
     /// What it holds now.
-    #[must_use]
     pub fn contents(&self) -> MutexGuard<'_, Contents> {
         lock(&self.contents)
     }

@@ -1,6 +1,8 @@
 //! A training run's lineage, from experiment to alias, on a fake MLflow and, when there is one, on a
 //! real server.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
