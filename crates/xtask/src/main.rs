@@ -1,2 +1,52 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands. `cargo xtask test` is the whole check, from nothing but Rust and Python 3.
+
+mod arguments;
+mod chart;
+mod count;
+mod layout;
+mod run;
+mod setup;
+mod steps;
+mod summary;
+
+use std::process::ExitCode;
+
+use arguments::Request;
+use layout::Layout;
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything that was asked for went well.
+fn dispatch() -> anyhow::Result<bool> {
+    let layout = Layout::find()?;
+    match arguments::parse(std::env::args().skip(1))? {
+        Request::Help => {
+            println!("{}", arguments::HELP);
+            Ok(true)
+        }
+        Request::List => {
+            for step in steps::ALL {
+                println!("{:<8} {}", step.name, step.what);
+            }
+            Ok(true)
+        }
+        Request::Setup => {
+            setup::everything(&layout, &steps::Selection::default())?;
+            Ok(true)
+        }
+        Request::Test(selection) => Ok(steps::run(&layout, &selection)),
+        Request::Screenshot => {
+            setup::everything(&layout, &steps::Selection::only(&["browser"]))?;
+            steps::screenshot(&layout)
+        }
+    }
+}

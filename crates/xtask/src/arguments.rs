@@ -1,0 +1,118 @@
+//! What the command line asks for.
+
+use anyhow::{Context, bail, ensure};
+
+use crate::steps::{ALL, Selection};
+
+/// Shown by `cargo xtask help`.
+pub(crate) const HELP: &str = "\
+cargo xtask <command>
+
+  test [--only a,b] [--skip a,b]   set up what is missing, run every check, end with a summary
+  test --list                      the checks, in order
+  setup                            only install what the checks need, into .tools
+  screenshot                       take the pictures in docs/images anew
+  help                             this text
+
+Needed beforehand: Rust and Python 3. Everything else comes from package registries, in pinned
+versions; system packages (PostgreSQL, Chromium) are installed with apt-get when run as root or
+with passwordless sudo, and are named otherwise.";
+
+/// One command.
+pub(crate) enum Request {
+    /// `help`.
+    Help,
+    /// `test --list`.
+    List,
+    /// `setup`.
+    Setup,
+    /// `test`.
+    Test(Selection),
+    /// `screenshot`.
+    Screenshot,
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// On an unknown command, option or step; the message says what there is.
+pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Request> {
+    let request = match arguments.next().as_deref() {
+        None | Some("help" | "--help" | "-h") => Request::Help,
+        Some("setup") => Request::Setup,
+        Some("screenshot") => Request::Screenshot,
+        Some("test") => return parse_test(arguments),
+        Some(other) => {
+            bail!("`{other}` is not a command: test, setup, screenshot or help")
+        }
+    };
+    ensure!(
+        arguments.next().is_none(),
+        "this command takes no arguments; see `cargo xtask help`"
+    );
+    Ok(request)
+}
+
+fn parse_test(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Request> {
+    let mut selection = Selection::default();
+    while let Some(argument) = arguments.next() {
+        let (option, inline) = match argument.split_once('=') {
+            Some((option, value)) => (option.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let names = match option.as_str() {
+            "--list" => return Ok(Request::List),
+            "--help" | "-h" => return Ok(Request::Help),
+            "--only" => &mut selection.only,
+            "--skip" => &mut selection.skip,
+            other => bail!("`{other}` is not an option of test: --only, --skip or --list"),
+        };
+        let value = inline
+            .or_else(|| arguments.next())
+            .with_context(|| format!("{option} wants step names, separated by commas"))?;
+        for name in value.split(',') {
+            ensure!(
+                ALL.iter().any(|step| step.name == name),
+                "`{name}` is not a step: {}",
+                ALL.map(|step| step.name).join(", ")
+            );
+            names.push(name.to_owned());
+        }
+    }
+    Ok(Request::Test(selection))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> anyhow::Result<Request> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name() {
+        let Ok(Request::Test(selection)) = parsed("test --only fmt,clippy --skip=clippy") else {
+            panic!("a valid line was refused");
+        };
+        assert!(selection.includes("fmt"));
+        assert!(!selection.includes("clippy"));
+        assert!(!selection.includes("e2e"));
+    }
+
+    #[test]
+    fn mistakes_name_what_there_is() {
+        for (line, expected) in [
+            ("tset", "test, setup"),
+            ("test --only fnt", "fmt"),
+            ("test --only", "step names"),
+            ("test --fast", "--only, --skip"),
+            ("setup now", "no arguments"),
+        ] {
+            let Err(error) = parsed(line) else {
+                panic!("`{line}` was taken");
+            };
+            assert!(error.to_string().contains(expected), "{line}: {error}");
+        }
+    }
+}
