@@ -15,6 +15,7 @@ pub mod broker;
 pub mod feature_store;
 pub mod ingestion;
 pub mod orchestrator;
+pub mod queue;
 pub mod scorer;
 pub mod trainer;
 
