@@ -20,7 +20,9 @@ pub struct TrainingOptions {
     pub history_days: u32,
     /// A broken-down series is kept when its counts add up to at least this.
     pub min_series_total: u32,
-    /// Hours after which an hour's counts are taken as settled.
+    /// At most this many broken-down series are kept, the largest.
+    pub max_series: u32,
+    /// Hours after which an hour's counts are taken as settled, from its beginning.
     pub settle_hours: u32,
 }
 

@@ -82,6 +82,13 @@ impl Feature {
         }
     }
 
+    /// Whether it is computed for each series from the buckets that match it, rather than once for
+    /// all series.
+    #[must_use]
+    pub fn is_per_series(&self) -> bool {
+        self.measures().into_iter().any(carries_dimensions)
+    }
+
     /// The measures it reads; none for calendar features.
     #[must_use]
     pub fn measures(&self) -> Vec<Measure> {
@@ -127,6 +134,20 @@ impl FeatureView {
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|view| view.name == name)
+    }
+
+    /// The same view with some of its features only.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&Feature) -> bool) -> Self {
+        let features = self
+            .features
+            .iter()
+            .filter(|feature| wanted(feature))
+            .cloned();
+        Self {
+            name: self.name,
+            features: features.collect(),
+        }
     }
 
     /// The measures that its features read, in the order of [`Measure::ALL`].

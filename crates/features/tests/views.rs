@@ -10,6 +10,7 @@ use foretide_features::{
 const OPTIONS: TrainingOptions = TrainingOptions {
     history_days: 365,
     min_series_total: 1,
+    max_series: 200,
     settle_hours: 2,
 };
 
@@ -88,6 +89,39 @@ fn every_built_in_use_case_has_its_view_with_all_promised_features() {
             ]
         );
     }
+}
+
+#[test]
+fn features_of_broken_down_counts_are_per_series_and_all_others_shared() {
+    let view = FeatureView::find("attack_volume_hourly").unwrap();
+    let per_series = view.only(foretide_features::Feature::is_per_series);
+    let names: Vec<_> = per_series
+        .features
+        .iter()
+        .map(|feature| feature.name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "alerts_last_24h",
+            "incident_open_count",
+            "days_since_last_incident",
+            "incidents_last_24h"
+        ]
+    );
+    assert!(
+        per_series
+            .measures()
+            .into_iter()
+            .all(foretide_features::carries_dimensions)
+    );
+    let shared = view.only(|feature| !feature.is_per_series());
+    assert!(
+        !shared
+            .measures()
+            .into_iter()
+            .any(foretide_features::carries_dimensions)
+    );
 }
 
 #[test]
