@@ -1,1 +1,46 @@
-//! Forecast candidates, backtest, calibration, exceedance triggers. Pure.
+//! Forecasts of hourly counts with honest intervals, and the periods in which they are too many.
+//!
+//! Pure: no I/O, no clock, no randomness. The way through the crate:
+//!
+//! 1. [`train`] takes a [`TrainingPanel`] (all series of a use case on one hourly grid), fits every
+//!    candidate ([`CandidateKind`]), backtests them over rolling origins inside the history, picks a
+//!    champion for each series and calibrates it. Where no model beats seasonal naive or climatology
+//!    that baseline is served, and the note says so.
+//! 2. The [`PanelModel`] is one model for all series: a weighted sum of candidates, one-hot today.
+//!    `foretide-onnx` writes the same formulas as an ONNX graph.
+//! 3. [`PanelSchema::inputs`] turns fresh history (a [`ScoringFrame`]) into rows: the state step.
+//! 4. [`PanelModel::predict`] gives quantiles, means and drivers that sum to the mean.
+//! 5. [`risk`] finds windows in which the load probably exceeds the capacity.
+//! 6. [`metrics`] says afterwards how good it was.
+
+mod backtest;
+mod calibration;
+mod candidate;
+mod climatology;
+mod error;
+pub mod metrics;
+mod model;
+mod panel;
+pub mod risk;
+mod schema;
+mod seasonal_naive;
+mod spread;
+mod statistics;
+mod structural;
+mod train;
+mod week;
+
+pub use calibration::Calibration;
+pub use candidate::{CandidateKind, CandidateScore};
+pub use climatology::{ANCHOR_SHARE, Climatology};
+pub use error::ForecastError;
+pub use model::{PanelModel, PanelPrediction, RegressorRange, SeriesParameters};
+pub use panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
+pub use schema::{PanelInputs, PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
+pub use spread::PartSpread;
+pub use structural::{
+    DAMPING_DAYS, LOG_LIMIT, Link, SERIES_LIMIT, STATE_LAG_DAYS, STATE_LIMIT, Structural,
+    TREND_PAST_DAYS,
+};
+pub use train::{FEWEST_HOURS, LEARNING_DAYS, SeriesReport, TrainOptions, TrainedPanel, train};
+pub use week::{HOURS_OF_WEEK, PARTS_OF_WEEK, part_of_week};

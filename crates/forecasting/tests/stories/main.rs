@@ -1,0 +1,4 @@
+//! What the forecasting crate promises, as stories.
+
+mod champions;
+mod support;
