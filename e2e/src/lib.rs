@@ -1,1 +1,13 @@
 //! End-to-end stories over real binaries and real counterparts.
+//!
+//! [`Contoso`] is a synthetic workspace on disk; [`Installation`] is Foretide as a user installs it,
+//! in one process or in eight, with the emulator standing for Azure and Teams; [`Soc`] are the people
+//! who work with it. The stories in `tests/` are told with these.
+
+mod contoso;
+mod installation;
+mod soc;
+
+pub use contoso::Contoso;
+pub use installation::{Installation, Setup, Shape};
+pub use soc::Soc;

@@ -1,0 +1,324 @@
+//! Foretide as a user installs it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
+use foretide_service_runtime::{PeerUrls, Peers};
+use foretide_test_support::{ForetideOutput, ForetideProcess, Postgres, foretide, free_port};
+use futures::future::try_join_all;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SERVICES: [&str; 8] = [
+    "auditor",
+    "ingestion",
+    "feature-store",
+    "trainer",
+    "scorer",
+    "broker",
+    "orchestrator",
+    "console",
+];
+const SERVICE_TOKEN: &str = "token-of-the-services-in-e2e";
+
+/// How Foretide is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `foretide up`.
+    OneProcess,
+    /// `foretide serve <service>`, eight times.
+    EightProcesses,
+}
+
+/// What is installed: a shape, and a configuration that the story may change before the start.
+#[derive(Debug)]
+pub struct Setup {
+    shape: Shape,
+    config: Value,
+    folder: TempDir,
+    ports: BTreeMap<&'static str, u16>,
+    postgres: Option<Postgres>,
+    emulator_config: EmulatorConfig,
+    environment: Vec<(String, std::ffi::OsString)>,
+}
+
+impl Setup {
+    /// An installation in an empty folder, embedded in every respect, with two people (`operator`
+    /// and `approver`) and no calendar: runs are started by the story.
+    ///
+    /// # Errors
+    /// When no folder or port can be had.
+    pub fn new(shape: Shape) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("foretide-e2e-").tempdir()?;
+        let mut ports = BTreeMap::new();
+        let mut listen = json!({"host": "127.0.0.1"});
+        for service in SERVICES {
+            let port = free_port()?;
+            ports.insert(service, port);
+            listen[service.replace('-', "_")] = json!(port);
+        }
+        let config = json!({
+            "data_dir": folder.path().join("data"),
+            "listen": listen,
+            "identity": {
+                "service_token": SERVICE_TOKEN,
+                "people": [
+                    {"name": "operator", "roles": ["viewer", "operator"], "token": token_of("operator")},
+                    {
+                        "name": "approver",
+                        "roles": ["viewer", "operator", "approver"],
+                        "token": token_of("approver"),
+                    },
+                ],
+            },
+            "orchestrator": {"calendar": false},
+        });
+        Ok(Self {
+            shape,
+            config,
+            folder,
+            ports,
+            postgres: None,
+            emulator_config: EmulatorConfig::default(),
+            environment: Vec::new(),
+        })
+    }
+
+    /// Reads exported tables in `folder`.
+    #[must_use]
+    pub fn reading(self, folder: &Path) -> Self {
+        self.with("/ingestion/source", json!({"files": {"url": folder}}))
+    }
+
+    /// Keeps tables and queue in PostgreSQL.
+    #[must_use]
+    pub fn on_postgres(mut self, postgres: Postgres) -> Self {
+        self = self.with("/database", json!({"url": postgres.url()}));
+        self.postgres = Some(postgres);
+        self
+    }
+
+    /// Sets one value of the configuration by its path (`/trainer/mlflow`).
+    ///
+    /// # Panics
+    /// When the path leads through something that is not an object.
+    #[must_use]
+    pub fn with(mut self, path: &str, value: Value) -> Self {
+        let mut place = &mut self.config;
+        for key in path.trim_start_matches('/').split('/') {
+            place = &mut place[key];
+        }
+        *place = value;
+        self
+    }
+
+    /// Sets an environment variable of every process.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<std::ffi::OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets the emulator up differently.
+    #[must_use]
+    pub fn with_emulator(mut self, config: EmulatorConfig) -> Self {
+        self.emulator_config = config;
+        self
+    }
+
+    /// Starts the emulator and Foretide, and waits until every service is healthy.
+    ///
+    /// # Errors
+    /// When something does not come up; the message holds the end of its log.
+    pub async fn start(self) -> anyhow::Result<Installation> {
+        let emulator = Emulator::start(self.emulator_config.clone()).await?;
+        let shape = self.shape;
+        let mut setup = self.connected_to(&emulator);
+        if shape == Shape::EightProcesses {
+            let peers = json!(setup.peer_urls());
+            setup = setup.with("/peers", peers);
+        }
+        let config_file = setup.folder.path().join("foretide.yaml");
+        // JSON is YAML.
+        std::fs::write(&config_file, serde_json::to_string_pretty(&setup.config)?)?;
+        let mut installation = Installation {
+            emulator,
+            processes: BTreeMap::new(),
+            config_file,
+            setup,
+        };
+        installation.start_processes(shape).await?;
+        Ok(installation)
+    }
+
+    /// Writes back to the emulator's tables, sends notices to its Teams.
+    fn connected_to(self, emulator: &EmulatorHandle) -> Self {
+        let rule = json!({
+            "endpoint": emulator.base_url(),
+            "dcr_immutable_id": EmulatorConfig::RULE_ID,
+        });
+        let identity = json!({
+            "authority": emulator.base_url(),
+            "tenant": EmulatorConfig::TENANT,
+            "client_id": "00000000-0000-4000-8000-0000000000aa",
+            "client_secret": "the emulator takes any secret",
+        });
+        let write_back = json!({"rule": rule, "identity": identity});
+        self.with("/scorer/write_back", write_back.clone())
+            .with("/auditor/write_back", write_back)
+            .with(
+                "/broker/teams",
+                json!({"webhook_url": emulator.teams_webhook_url()}),
+            )
+    }
+
+    fn url(&self, service: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[service])
+    }
+
+    fn peer_urls(&self) -> PeerUrls {
+        PeerUrls {
+            ingestion: self.url("ingestion"),
+            feature_store: self.url("feature-store"),
+            trainer: self.url("trainer"),
+            scorer: self.url("scorer"),
+            auditor: self.url("auditor"),
+            broker: self.url("broker"),
+            orchestrator: self.url("orchestrator"),
+        }
+    }
+}
+
+/// A running Foretide and its surroundings. All of it stops when dropped.
+#[derive(Debug)]
+pub struct Installation {
+    /// Azure and Teams.
+    pub emulator: EmulatorHandle,
+    // Before `setup`, so that the processes stop before their database does.
+    processes: BTreeMap<String, ForetideProcess>,
+    config_file: PathBuf,
+    setup: Setup,
+}
+
+impl Installation {
+    async fn start_processes(&mut self, shape: Shape) -> anyhow::Result<()> {
+        match shape {
+            Shape::OneProcess => {
+                let up = self
+                    .process("up", "console", vec!["up", "--no-calendar"])
+                    .await?;
+                self.processes.insert("up".to_owned(), up);
+            }
+            Shape::EightProcesses => {
+                let this = &*self;
+                let started = try_join_all(SERVICES.map(|service| async move {
+                    let process = this
+                        .process(service, service, vec!["serve", service])
+                        .await?;
+                    anyhow::Ok((service.to_owned(), process))
+                }))
+                .await?;
+                self.processes.extend(started);
+            }
+        }
+        Ok(())
+    }
+
+    async fn process(
+        &self,
+        name: &str,
+        healthy: &str,
+        mut arguments: Vec<&str>,
+    ) -> anyhow::Result<ForetideProcess> {
+        let config = self.config_file.display().to_string();
+        arguments.extend(["--config", &config]);
+        let health = format!("{}/healthz", self.setup.url(healthy));
+        ForetideProcess::start(
+            self.setup.folder.path(),
+            name,
+            arguments,
+            &self.setup.environment,
+            &health,
+        )
+        .await
+        .with_context(|| format!("starting {name}"))
+    }
+
+    /// The process of a service; the one process when there is only one.
+    ///
+    /// # Errors
+    /// When no such process was started.
+    pub fn process_of(&mut self, service: &str) -> anyhow::Result<&mut ForetideProcess> {
+        let name = match self.setup.shape {
+            Shape::OneProcess => "up",
+            Shape::EightProcesses => service,
+        };
+        self.processes
+            .get_mut(name)
+            .with_context(|| format!("no process {name} was started"))
+    }
+
+    /// PostgreSQL, when this installation has one.
+    pub fn postgres(&mut self) -> Option<&mut Postgres> {
+        self.setup.postgres.as_mut()
+    }
+
+    /// Clients that call as a person.
+    ///
+    /// # Errors
+    /// When an address is not a URL.
+    pub fn clients_of(&self, person: &str) -> anyhow::Result<Peers> {
+        Peers::new(
+            &self.setup.peer_urls(),
+            &SecretString::from(token_of(person)),
+        )
+        .map_err(anyhow::Error::msg)
+    }
+
+    /// Runs `foretide <arguments>` as a person, with this installation's configuration.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn cli(&self, person: &str, arguments: &[&str]) -> anyhow::Result<ForetideOutput> {
+        let config = self.config_file.display().to_string();
+        let mut line = vec!["--config", &config];
+        line.extend(arguments);
+        line.extend(["--as", person]);
+        foretide(self.setup.folder.path(), line).await
+    }
+
+    /// Address of the console.
+    #[must_use]
+    pub fn console(&self) -> String {
+        self.setup.url("console")
+    }
+
+    /// The bearer token of a person.
+    #[must_use]
+    pub fn token_of(&self, person: &str) -> String {
+        token_of(person)
+    }
+
+    /// The installation's folder: configuration, logs and, embedded, all data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.setup.folder.path()
+    }
+
+    /// The end of every process's log, for a failed story.
+    pub fn logs(&mut self) -> String {
+        self.processes
+            .iter_mut()
+            .map(|(name, process)| format!("== {name}\n{}\n", process.process().log_tail()))
+            .collect()
+    }
+}
+
+fn token_of(person: &str) -> String {
+    format!("token-of-the-{person}-in-e2e")
+}
