@@ -1,0 +1,68 @@
+//! The configuration of the demo, written as a file so that other commands can use it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use foretide_emulator::{EmulatorConfig, EmulatorHandle};
+use serde_json::json;
+
+use super::contoso::{COUNTRY, Contoso};
+use crate::cli::DemoArgs;
+
+/// Writes `foretide.yaml` into the demo's folder.
+pub(super) fn write(
+    args: &DemoArgs,
+    contoso: &Contoso,
+    emulator: &EmulatorHandle,
+) -> anyhow::Result<PathBuf> {
+    let folder = std::path::absolute(&args.data_dir)?;
+    let write_back = |stream: &str| {
+        json!({
+            "rule": { "endpoint": emulator.base_url(), "dcr_immutable_id": EmulatorConfig::RULE_ID },
+            "stream": stream,
+            "identity": {
+                "authority": emulator.base_url(),
+                "tenant": EmulatorConfig::TENANT,
+                "client_id": "foretide-demo",
+                "client_secret": "the emulator takes any",
+            },
+        })
+    };
+    let settings = json!({
+        "data_dir": folder.join("data"),
+        "listen": {
+            "console": args.console_port, "ingestion": 0, "feature_store": 0, "trainer": 0,
+            "scorer": 0, "auditor": 0, "broker": 0, "orchestrator": 0,
+        },
+        "ingestion": { "source": { "files": { "url": folder.join("workspace") } } },
+        "feature_store": {
+            "calendar": {
+                "country": COUNTRY,
+                "timezone": contoso.time_zone(),
+                "campaigns": announced(contoso),
+            },
+        },
+        "scorer": { "write_back": write_back("Custom-PredictiveAlerting_CL") },
+        "auditor": {
+            "initial_phases": { "risk_period": "assisted" },
+            "write_back": write_back("Custom-AI_Governance_CL"),
+        },
+        "broker": { "teams": { "webhook_url": emulator.teams_webhook_url() } },
+        "orchestrator": { "calendar": { "enabled": false } },
+    });
+    let path = folder.join("foretide.yaml");
+    let text = serde_norway::to_string(&settings)?;
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// The campaigns the SOC was told of: those stand in its calendar.
+fn announced(contoso: &Contoso) -> Vec<serde_json::Value> {
+    let campaigns = contoso.workspace().campaigns().iter();
+    campaigns
+        .filter(|campaign| campaign.is_announced())
+        .map(|campaign| {
+            json!({ "name": campaign.name, "start": campaign.span.start, "end": campaign.span.end })
+        })
+        .collect()
+}

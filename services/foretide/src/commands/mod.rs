@@ -1,0 +1,102 @@
+//! What each command does.
+
+mod actions;
+mod audit;
+mod demo;
+mod pipeline;
+mod runs;
+mod server;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use foretide_config::{ConfigError, EXIT_BAD_CONFIG};
+use foretide_telemetry::{TelemetryGuard, TelemetryOptions};
+
+use crate::cli::{Cli, Command, ConfigCommand};
+use crate::config::{Config, LogFormat};
+
+/// Runs what the command line asks for. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad
+/// configuration.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Version) {
+        setup::print_version();
+        return ExitCode::SUCCESS;
+    }
+    let config = match Config::load(cli.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => return bad_config(&error),
+    };
+    if matches!(cli.command, Command::Config(ConfigCommand::Check)) {
+        setup::print_checked(cli.config.as_deref(), &config);
+        return ExitCode::SUCCESS;
+    }
+    foretide_http::install_tls_provider();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                let _telemetry = start_telemetry(&cli, &config)?;
+                Box::pin(dispatch(cli.command, config)).await
+            })
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("foretide: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bad_config(error: &ConfigError) -> ExitCode {
+    eprintln!("foretide: {error}");
+    ExitCode::from(EXIT_BAD_CONFIG)
+}
+
+async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args, config).await,
+        Command::Up(args) => server::up(&args, config).await,
+        Command::Serve { service } => server::serve(service, &config).await,
+        Command::Forecast(args) => pipeline::forecast(&args, config).await,
+        Command::Backfill(args) => pipeline::backfill(&args, config).await,
+        Command::Migrate => setup::migrate(&config).await,
+        Command::Audit(command) => audit::run(command, &config).await,
+        Command::Actions(command) => actions::run(command, &config).await,
+        Command::Runs(command) => runs::run(command, &config).await,
+        Command::Jobs(command) => runs::jobs(command, &config).await,
+        Command::Phase(command) => runs::phases(command, &config).await,
+        Command::Config(ConfigCommand::Check) | Command::Version => Ok(()),
+    }
+}
+
+/// Services log what they do; interactive commands keep the screen for their own output.
+fn start_telemetry(cli: &Cli, config: &Config) -> anyhow::Result<TelemetryGuard> {
+    let serves = matches!(cli.command, Command::Up(_) | Command::Serve { .. });
+    let quiet = "error".to_owned();
+    let filter = match &cli.log {
+        Some(filter) => filter.clone(),
+        None if serves => config.telemetry.filter.clone(),
+        None => quiet,
+    };
+    let service_name = match &cli.command {
+        Command::Serve { service } => format!("foretide-{}", service.name()),
+        _ => "foretide".to_owned(),
+    };
+    let options = TelemetryOptions {
+        service_name,
+        json: config.telemetry.format == LogFormat::Json,
+        filter,
+        otlp_endpoint: config
+            .telemetry
+            .otlp_endpoint
+            .as_ref()
+            .map(ToString::to_string),
+    };
+    Ok(foretide_telemetry::init(&options)?)
+}

@@ -1,0 +1,270 @@
+//! `forecast` and `backfill`: a run now, watched to its end.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use foretide_api::governance::v1::ListEvaluationsRequest;
+use foretide_api::orchestration::v1::{Run, RunState, StartRunRequest, WatchRunRequest};
+use foretide_api::scoring::v1::{GetForecastRequest, ListRiskWindowsRequest};
+use foretide_domain::SystemClock;
+use foretide_service_runtime::Peers;
+
+use crate::cli::RunArgs;
+use crate::config::{Config, ListenConfig};
+use crate::connection::{self, plainly};
+use crate::process::{self, Running};
+use crate::progress::StepBars;
+use crate::render::{minute, table};
+
+/// The six steps, now.
+pub(super) async fn forecast(args: &RunArgs, config: Config) -> anyhow::Result<()> {
+    let (peers, local) = connect_or_start(args, config).await?;
+    let outcome = async {
+        watch(&peers, request("forecast", args)).await?;
+        print_forecasts(&peers, args.use_case.as_deref()).await
+    }
+    .await;
+    finish(outcome, local).await
+}
+
+/// Ingest and features over the source's whole history.
+pub(super) async fn backfill(args: &RunArgs, config: Config) -> anyhow::Result<()> {
+    let (peers, local) = connect_or_start(args, config).await?;
+    let outcome = async {
+        let run = watch(&peers, request("refresh", args)).await?;
+        for step in &run.steps {
+            println!("{}: {}", step.step, step.summary_json);
+        }
+        Ok(())
+    }
+    .await;
+    finish(outcome, local).await
+}
+
+fn request(kind: &str, args: &RunArgs) -> StartRunRequest {
+    StartRunRequest {
+        kind: kind.to_owned(),
+        use_case: args.use_case.clone().unwrap_or_default(),
+        as_of: args.as_of.map(Into::into),
+        dedup_key: String::new(),
+        started_by: "cli".to_owned(),
+        force_training: args.train,
+    }
+}
+
+/// A running Foretide, or one of our own for the length of the command.
+async fn connect_or_start(
+    args: &RunArgs,
+    mut config: Config,
+) -> anyhow::Result<(Peers, Option<Running>)> {
+    if let Some(peers) = connection::try_open(&config, &args.caller, "operator")? {
+        return Ok((peers, None));
+    }
+    config.listen = ListenConfig::any_ports();
+    config.orchestrator.calendar.enabled = false;
+    let running = process::start_all(&config, Arc::new(SystemClock)).await?;
+    Ok((running.peers.clone(), Some(running)))
+}
+
+async fn finish(outcome: anyhow::Result<()>, local: Option<Running>) -> anyhow::Result<()> {
+    if let Some(running) = local {
+        let stopped = running.stop().await;
+        outcome?;
+        return stopped;
+    }
+    outcome
+}
+
+/// Starts a run and shows its steps until it has ended.
+pub(super) async fn watch(peers: &Peers, request: StartRunRequest) -> anyhow::Result<Run> {
+    let mut bars = StepBars::new();
+    follow(peers, request, |run| bars.show(run)).await
+}
+
+/// Starts a run and waits until it has ended.
+pub(super) async fn run_quietly(peers: &Peers, request: StartRunRequest) -> anyhow::Result<Run> {
+    follow(peers, request, |_| {}).await
+}
+
+async fn follow(
+    peers: &Peers,
+    request: StartRunRequest,
+    mut on_change: impl FnMut(&Run),
+) -> anyhow::Result<Run> {
+    let started = peers
+        .orchestrator()
+        .start_run(request)
+        .await
+        .map_err(|status| plainly(&status))?;
+    let run_id = started
+        .into_inner()
+        .run
+        .context("the orchestrator named no run")?
+        .run_id;
+    let watched = WatchRunRequest {
+        run_id: run_id.clone(),
+    };
+    let stream = peers.orchestrator().watch_run(watched).await;
+    let mut changes = stream.map_err(|status| plainly(&status))?.into_inner();
+    let mut last = None;
+    while let Some(change) = changes.message().await.map_err(|status| plainly(&status))? {
+        if let Some(run) = change.run {
+            on_change(&run);
+            last = Some(run);
+        }
+    }
+    let run = last.with_context(|| format!("run {run_id} could not be watched"))?;
+    if run.state() == RunState::Failed {
+        let failed = run
+            .steps
+            .iter()
+            .find(|step| step.state() == RunState::Failed);
+        let (step, error) =
+            failed.map_or(("?", ""), |step| (step.step.as_str(), step.error.as_str()));
+        bail!("run {run_id} failed at {step}: {error}");
+    }
+    Ok(run)
+}
+
+/// What the newest forecasts say, in a few lines.
+pub(super) async fn print_forecasts(peers: &Peers, only: Option<&str>) -> anyhow::Result<()> {
+    for use_case in ["attack_volume", "risk_period"] {
+        if only.is_none_or(|only| only == use_case) {
+            print_volume(peers, use_case).await?;
+        }
+    }
+    print_risk(peers).await?;
+    print_accuracy(peers).await
+}
+
+async fn print_volume(peers: &Peers, use_case: &str) -> anyhow::Result<()> {
+    let request = GetForecastRequest {
+        use_case: use_case.to_owned(),
+        ..Default::default()
+    };
+    let answer = match peers.scorer().get_forecast(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) if status.code() == tonic::Code::NotFound => return Ok(()),
+        Err(status) => return Err(plainly(&status)),
+    };
+    let (Some(forecast), Some(series)) = (answer.forecast, answer.series) else {
+        return Ok(());
+    };
+    println!(
+        "\n{use_case}: {} v{}, {} ({}), issued {} UTC\n{}",
+        forecast.model_name,
+        forecast.model_version,
+        series.model_kind,
+        forecast.validity,
+        minute(forecast.issued_at),
+        series.note
+    );
+    let rows = series.points.chunks(12).map(|points| {
+        let sum = |pick: fn(&foretide_api::types::v1::Quantiles) -> f64| -> String {
+            let total: f64 = points
+                .iter()
+                .filter_map(|point| point.quantiles.as_ref())
+                .map(pick)
+                .sum();
+            format!("{:.1}", total / points.len() as f64)
+        };
+        let mean = points.iter().map(|point| point.mean).sum::<f64>();
+        vec![
+            minute(points.first().and_then(|point| point.time)),
+            format!("{mean:.0}"),
+            sum(|q| q.q100),
+            sum(|q| q.q500),
+            sum(|q| q.q900),
+        ]
+    });
+    println!(
+        "{}",
+        table(
+            &[
+                "12 h from (UTC)",
+                "expected",
+                "low 10% /h",
+                "median /h",
+                "high 90% /h"
+            ],
+            rows
+        )
+    );
+    Ok(())
+}
+
+async fn print_risk(peers: &Peers) -> anyhow::Result<()> {
+    let request = ListRiskWindowsRequest {
+        use_case: "risk_period".to_owned(),
+        limit: 20,
+        ..Default::default()
+    };
+    let windows = peers
+        .scorer()
+        .list_risk_windows(request)
+        .await
+        .map_err(|status| plainly(&status))?;
+    let rows: Vec<_> = windows
+        .into_inner()
+        .risk_windows
+        .into_iter()
+        .filter(|window| window.acts)
+        .map(|window| {
+            let span = window.span.unwrap_or_default();
+            vec![
+                minute(span.start),
+                minute(span.end),
+                format!("{:.0}%", window.probability * 100.0),
+                format!("{:.0}", window.expected),
+                format!("{:.0}", window.capacity),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        println!("\nno high-risk period in the newest forecast");
+    } else {
+        println!(
+            "\nhigh-risk periods\n{}",
+            table(
+                &[
+                    "from (UTC)",
+                    "to",
+                    "P(load > capacity)",
+                    "expected",
+                    "capacity"
+                ],
+                rows
+            )
+        );
+    }
+    Ok(())
+}
+
+async fn print_accuracy(peers: &Peers) -> anyhow::Result<()> {
+    let request = ListEvaluationsRequest {
+        use_case: "attack_volume".to_owned(),
+        series_id: "attack_volume/total".to_owned(),
+        limit: 100,
+    };
+    let answer = peers
+        .auditor()
+        .list_evaluations(request)
+        .await
+        .map_err(|status| plainly(&status))?;
+    let evaluations = answer.into_inner().evaluations;
+    if evaluations.is_empty() {
+        return Ok(());
+    }
+    let mean = |pick: fn(&foretide_api::governance::v1::Evaluation) -> f64| {
+        evaluations.iter().map(pick).sum::<f64>() / evaluations.len() as f64
+    };
+    println!(
+        "\nproved afterwards over {} settled forecasts: coverage {:.0}% of 80, {:.0}% of 95; pinball {:.3} against {:.3} of seasonal naive",
+        evaluations.len(),
+        mean(|e| e.coverage_80) * 100.0,
+        mean(|e| e.coverage_95) * 100.0,
+        mean(|e| e.pinball),
+        mean(|e| e.naive_pinball),
+    );
+    Ok(())
+}
