@@ -1,0 +1,142 @@
+//! What the emulator remembers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Duration, Utc};
+use foretide_domain::SharedClock;
+use serde_json::Value;
+
+use crate::config::EmulatorConfig;
+use crate::faults::{Fault, FaultAction};
+use crate::record::RecordedRequest;
+use crate::tokens::Tokens;
+
+/// Requests remembered; the oldest are forgotten first.
+const REMEMBERED_REQUESTS: usize = 10_000;
+/// Rows a table holds before further ones are refused.
+pub(crate) const ROWS_A_TABLE: usize = 500_000;
+
+pub(crate) struct State {
+    pub(crate) config: EmulatorConfig,
+    pub(crate) clock: SharedClock,
+    pub(crate) tokens: Tokens,
+    pub(crate) http: reqwest::Client,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    requests: VecDeque<RecordedRequest>,
+    tables: BTreeMap<String, Vec<StoredRow>>,
+    faults: Vec<Fault>,
+}
+
+struct StoredRow {
+    row: Value,
+    visible_at: DateTime<Utc>,
+}
+
+/// A table as it can be queried now.
+pub(crate) struct TableView {
+    pub(crate) rows: Vec<Value>,
+    /// Rows accepted that do not show yet.
+    pub(crate) pending: usize,
+}
+
+impl State {
+    pub(crate) fn new(
+        config: EmulatorConfig,
+        clock: SharedClock,
+        tokens: Tokens,
+        http: reqwest::Client,
+    ) -> Self {
+        Self {
+            config,
+            clock,
+            tokens,
+            http,
+            memory: Mutex::default(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remember(&self, request: RecordedRequest) {
+        let mut memory = self.memory();
+        if memory.requests.len() >= REMEMBERED_REQUESTS {
+            memory.requests.pop_front();
+        }
+        memory.requests.push_back(request);
+    }
+
+    pub(crate) fn requests(&self, path_prefix: &str) -> Vec<RecordedRequest> {
+        let memory = self.memory();
+        let wanted = memory
+            .requests
+            .iter()
+            .filter(|request| request.path.starts_with(path_prefix));
+        wanted.cloned().collect()
+    }
+
+    /// Stores rows; false when the table is full.
+    pub(crate) fn store(&self, table: &str, rows: Vec<Value>) -> bool {
+        let delay = i64::try_from(self.config.visibility_delay_ms).unwrap_or(i64::MAX);
+        let delay = Duration::try_milliseconds(delay).unwrap_or(Duration::zero());
+        let visible_at = self.clock.now() + delay;
+        let mut memory = self.memory();
+        let stored = memory.tables.entry(table.to_owned()).or_default();
+        if stored.len() + rows.len() > ROWS_A_TABLE {
+            return false;
+        }
+        stored.extend(rows.into_iter().map(|row| StoredRow { row, visible_at }));
+        true
+    }
+
+    pub(crate) fn table(&self, table: &str) -> TableView {
+        let now = self.clock.now();
+        let memory = self.memory();
+        let stored = memory.tables.get(table).map_or(&[][..], Vec::as_slice);
+        let rows: Vec<Value> = stored
+            .iter()
+            .filter(|stored| stored.visible_at <= now)
+            .map(|stored| stored.row.clone())
+            .collect();
+        let pending = stored.len() - rows.len();
+        TableView { rows, pending }
+    }
+
+    pub(crate) fn add_fault(&self, fault: Fault) {
+        self.memory().faults.push(fault);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.memory().faults.clear();
+    }
+
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        self.memory().faults.clone()
+    }
+
+    /// The fault that is to befall a request, if there is one; uses it up once.
+    pub(crate) fn take_fault(&self, method: &http::Method, path: &str) -> Option<FaultAction> {
+        let mut memory = self.memory();
+        let index = memory
+            .faults
+            .iter()
+            .position(|fault| fault.matches(method, path))?;
+        let fault = &mut memory.faults[index];
+        let action = fault.action.clone();
+        fault.times = fault.times.saturating_sub(1);
+        if fault.times == 0 {
+            memory.faults.remove(index);
+        }
+        Some(action)
+    }
+
+    pub(crate) fn reset(&self) {
+        *self.memory() = Memory::default();
+    }
+}
