@@ -65,42 +65,48 @@ pub struct PanelPrediction {
 }
 
 impl PanelPrediction {
-    /// Largest difference to another prediction, relative to the larger of the two values.
-    /// Infinite when the shapes differ or a value is not a number.
+    /// Largest difference to another prediction, relative to the larger of the two values. Values
+    /// below a thousandth of their row's highest quantile are measured against that: so close to
+    /// zero they are differences of large numbers. Infinite when the shapes differ or a value is
+    /// not a number.
     #[must_use]
     pub fn max_relative_difference(&self, other: &Self) -> f64 {
         let same_shape = self.quantiles.len() == other.quantiles.len()
             && self.mean.len() == other.mean.len()
             && self.drivers.len() == other.drivers.len();
-        if !same_shape || self.mean.is_empty() {
-            return if same_shape { 0.0 } else { f64::INFINITY };
+        if !same_shape {
+            return f64::INFINITY;
         }
-        let width = self.drivers.len() / self.mean.len();
-        let mut largest: f64 = 0.0;
-        let mut compare = |a: f64, b: f64, scale: f64| {
-            let difference = (a - b).abs() / a.abs().max(b.abs()).max(scale);
-            largest = if difference.is_nan() {
+        let width = self.drivers.len() / self.mean.len().max(1);
+        let rows = (0..self.mean.len()).map(|row| self.row_difference(other, row, width));
+        rows.fold(0.0, f64::max)
+    }
+
+    fn row_difference(&self, other: &Self, row: usize, width: usize) -> f64 {
+        let (quantiles, others) = (self.quantiles[row], other.quantiles[row]);
+        let size = (quantiles[4].abs() / 1000.0).max(1e-9);
+        let parts = row * width..(row + 1) * width;
+        // The parts of a mean are judged by their weight in it.
+        let part_size = size.max(self.mean[row].abs());
+        let values = quantiles
+            .into_iter()
+            .zip(others)
+            .chain([(self.mean[row], other.mean[row])]);
+        let drivers = self.drivers[parts.clone()]
+            .iter()
+            .zip(&other.drivers[parts]);
+        let all = values
+            .map(|(a, b)| (a, b, size))
+            .chain(drivers.map(|(&a, &b)| (a, b, part_size)));
+        let difference = |(a, b, size): (f64, f64, f64)| {
+            let difference = (a - b).abs() / a.abs().max(b.abs()).max(size);
+            if difference.is_nan() {
                 f64::INFINITY
             } else {
-                largest.max(difference)
-            };
+                difference
+            }
         };
-        for row in 0..self.mean.len() {
-            // A part can be a difference of large numbers: what counts is its size beside the mean.
-            let scale = self.mean[row].abs().max(1e-9);
-            compare(self.mean[row], other.mean[row], 1e-9);
-            for (a, b) in self.quantiles[row].into_iter().zip(other.quantiles[row]) {
-                compare(a, b, 1e-9);
-            }
-            let parts = row * width..(row + 1) * width;
-            for (a, b) in self.drivers[parts.clone()]
-                .iter()
-                .zip(&other.drivers[parts])
-            {
-                compare(*a, *b, scale);
-            }
-        }
-        largest
+        all.map(difference).fold(0.0, f64::max)
     }
 }
 
