@@ -48,6 +48,16 @@ impl Soc {
         use_case: &str,
         as_of: DateTime<Utc>,
     ) -> anyhow::Result<String> {
+        self.queue(kind, use_case, as_of, false).await
+    }
+
+    async fn queue(
+        &self,
+        kind: &str,
+        use_case: &str,
+        as_of: DateTime<Utc>,
+        force_training: bool,
+    ) -> anyhow::Result<String> {
         let answer = self
             .operator
             .orchestrator()
@@ -57,7 +67,7 @@ impl Soc {
                 as_of: timestamp(as_of),
                 dedup_key: format!("{kind}-{use_case}-{as_of}"),
                 started_by: "e2e".to_owned(),
-                force_training: false,
+                force_training,
             })
             .await?
             .into_inner();
@@ -93,11 +103,28 @@ impl Soc {
     /// When a step failed; the message holds its error.
     pub async fn forecast(&self, use_case: &str, as_of: DateTime<Utc>) -> anyhow::Result<Run> {
         let run_id = self.start_run("forecast", use_case, as_of).await?;
-        let run = self.await_run(&run_id).await?;
+        self.succeeds(&run_id).await
+    }
+
+    /// As [`Soc::forecast`], with a new model even if the champion is fresh.
+    ///
+    /// # Errors
+    /// When a step failed; the message holds its error.
+    pub async fn forecast_with_training(
+        &self,
+        use_case: &str,
+        as_of: DateTime<Utc>,
+    ) -> anyhow::Result<Run> {
+        let run_id = self.queue("forecast", use_case, as_of, true).await?;
+        self.succeeds(&run_id).await
+    }
+
+    async fn succeeds(&self, run_id: &str) -> anyhow::Result<Run> {
+        let run = self.await_run(run_id).await?;
         for step in &run.steps {
             ensure!(
                 step.state() == RunState::Succeeded,
-                "step {} of the {use_case} run ended as {:?}: {}",
+                "step {} of run {run_id} ended as {:?}: {}",
                 step.step,
                 step.state(),
                 step.error

@@ -1,4 +1,9 @@
 //! Foretide from a workspace's history to an approved action, told as stories.
 
+mod azure_storage;
 mod chart;
 mod command_line;
+mod documentation;
+mod lineage;
+mod recovery;
+mod whole_way;

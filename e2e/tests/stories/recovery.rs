@@ -1,0 +1,132 @@
+//! kill -9 of a process in the middle of a run: the run ends well all the same, nothing is lost, and
+//! nothing outside happens twice.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, ensure};
+use foretide_api::{
+    actions::v1::ProposalState, orchestration::v1::RunState, scoring::v1::ListForecastsRequest,
+    training::v1::ListModelVersionsRequest,
+};
+use foretide_e2e::{Contoso, Installation, Setup, Shape, Soc};
+use foretide_test_support::{Postgres, or_skip};
+use serde_json::json;
+
+const USE_CASE: &str = "risk_period";
+
+fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
+    setup
+        .reading(contoso.export())
+        .with("/feature_store/calendar/campaigns", contoso.campaigns())
+        .with("/auditor/initial_phases", json!({USE_CASE: "assisted"}))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_process_is_killed_while_it_ingests_and_while_it_scores() -> anyhow::Result<()> {
+    let contoso = Contoso::with_history(56)?;
+    let setup = assisted(Setup::new(Shape::OneProcess)?, &contoso);
+    let installation = setup.start().await?;
+    killed_at(installation, &contoso, &[("up", "ingest"), ("up", "score")]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_are_killed_one_after_the_other() -> anyhow::Result<()> {
+    let Some(postgres) = or_skip(Postgres::start().await)? else {
+        return Ok(());
+    };
+    let contoso = Contoso::with_history(56)?;
+    let setup = Setup::new(Shape::EightProcesses)?.on_postgres(postgres);
+    let installation = assisted(setup, &contoso).start().await?;
+    let kills = [
+        ("ingestion", "ingest"),
+        ("orchestrator", "train"),
+        ("trainer", "train"),
+        ("scorer", "score"),
+    ];
+    killed_at(installation, &contoso, &kills).await
+}
+
+/// Starts a run, kills each process when the run has reached the step, starts it again, and looks
+/// at what is there in the end.
+async fn killed_at(
+    mut installation: Installation,
+    contoso: &Contoso,
+    kills: &[(&str, &str)],
+) -> anyhow::Result<()> {
+    let soc = Soc::of(&installation)?;
+    let run_id = soc.start_run("forecast", USE_CASE, contoso.now()).await?;
+    for (service, step) in kills {
+        soc.await_step(&run_id, step).await?;
+        let process = installation.process_of(service)?;
+        process.kill_hard()?;
+        process.restart().await?;
+    }
+    let run = soc.await_run(&run_id).await?;
+    ensure!(
+        run.state() == RunState::Succeeded,
+        "the run ended as {:?}: {:?}\n{}",
+        run.state(),
+        run.steps,
+        installation.logs()
+    );
+    everything_is_there_once(&installation, &soc, &run_id).await
+}
+
+async fn everything_is_there_once(
+    installation: &Installation,
+    soc: &Soc,
+    run_id: &str,
+) -> anyhow::Result<()> {
+    let versions = soc
+        .operator
+        .trainer()
+        .list_model_versions(ListModelVersionsRequest {
+            use_case: USE_CASE.to_owned(),
+            limit: 10,
+        })
+        .await?
+        .into_inner()
+        .model_versions;
+    assert_eq!(versions.len(), 1, "one model version");
+
+    let forecasts = soc
+        .operator
+        .scorer()
+        .list_forecasts(ListForecastsRequest {
+            use_case: USE_CASE.to_owned(),
+            limit: 10,
+            ..ListForecastsRequest::default()
+        })
+        .await?
+        .into_inner()
+        .forecasts;
+    assert_eq!(forecasts.len(), 1, "one forecast");
+    let hours = usize::try_from(forecasts[0].horizon_hours)? * forecasts[0].series_ids.len();
+
+    let rows = installation.emulator.rows("PredictiveAlerting_CL");
+    let keys: HashSet<&str> = rows
+        .iter()
+        .filter(|row| row["RunId"].as_str() == Some(run_id))
+        .filter_map(|row| row["IdempotencyKey"].as_str())
+        .collect();
+    assert_eq!(
+        keys.len(),
+        hours,
+        "every hour of every series, once by its key"
+    );
+
+    let waiting = soc.proposals(ProposalState::Waiting).await?;
+    let proposal = waiting.first().context("no proposal waits")?;
+    let windows: HashSet<&str> = waiting
+        .iter()
+        .map(|proposal| proposal.risk_window_id.as_str())
+        .collect();
+    assert_eq!(windows.len(), waiting.len(), "one proposal a risk window");
+    soc.approve(&soc.approver, proposal).await?;
+    assert_eq!(
+        installation.emulator.requests("/workflows/").len(),
+        1,
+        "one card"
+    );
+    Ok(())
+}
