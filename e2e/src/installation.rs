@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
+use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, KqlEngineConfig};
 use foretide_service_runtime::{PeerUrls, Peers};
 use foretide_test_support::{ForetideOutput, ForetideProcess, Postgres, foretide, free_port};
 use futures::future::try_join_all;
@@ -44,6 +44,7 @@ pub struct Setup {
     ports: BTreeMap<&'static str, u16>,
     postgres: Option<Postgres>,
     emulator_config: EmulatorConfig,
+    queries_workspace: bool,
     environment: Vec<(String, std::ffi::OsString)>,
 }
 
@@ -76,7 +77,12 @@ impl Setup {
                     },
                 ],
             },
-            "orchestrator": {"calendar": false},
+            "ingestion": {"pseudonym_key": "00".repeat(32)},
+            "feature_store": {"calendar": {"timezone": "Europe/Berlin"}},
+            "orchestrator": {
+                "calendar": {"enabled": false},
+                "backoff": {"first_seconds": 1, "longest_seconds": 2},
+            },
         });
         Ok(Self {
             shape,
@@ -85,6 +91,7 @@ impl Setup {
             ports,
             postgres: None,
             emulator_config: EmulatorConfig::default(),
+            queries_workspace: false,
             environment: Vec::new(),
         })
     }
@@ -92,7 +99,7 @@ impl Setup {
     /// Reads exported tables in `folder`.
     #[must_use]
     pub fn reading(self, folder: &Path) -> Self {
-        self.with("/ingestion/source", json!({"files": {"url": folder}}))
+        self.with("/ingestion/files", json!({"locations": [{"url": folder}]}))
     }
 
     /// Keeps tables and queue in PostgreSQL.
@@ -124,11 +131,17 @@ impl Setup {
         self
     }
 
-    /// Sets the emulator up differently.
-    #[must_use]
-    pub fn with_emulator(mut self, config: EmulatorConfig) -> Self {
-        self.emulator_config = config;
-        self
+    /// Queries the emulator's workspace, whose KQL this engine runs, instead of reading files.
+    ///
+    /// # Errors
+    /// When the engine's address is not a URL.
+    pub fn querying(mut self, engine: &KqlEngine) -> anyhow::Result<Self> {
+        self.emulator_config.kql_engine = Some(KqlEngineConfig {
+            url: engine.url().parse()?,
+            database: "workspace".to_owned(),
+        });
+        self.queries_workspace = true;
+        Ok(self)
     }
 
     /// Starts the emulator and Foretide, and waits until every service is healthy.
@@ -168,9 +181,27 @@ impl Setup {
             "client_id": "00000000-0000-4000-8000-0000000000aa",
             "client_secret": "the emulator takes any secret",
         });
-        let write_back = json!({"rule": rule, "identity": identity});
-        self.with("/scorer/write_back", write_back.clone())
-            .with("/auditor/write_back", write_back)
+        let mut setup = self;
+        if setup.queries_workspace {
+            let workspace = json!({
+                "workspace_id": "00000000-0000-4000-8000-00000000aaaa",
+                "endpoint": emulator.base_url(),
+                "identity": identity,
+                "history_days": 60,
+            });
+            setup = setup.with("/ingestion/log_analytics", workspace);
+        }
+        let mut sink = rule.clone();
+        sink["stream"] = json!("Custom-PredictiveAlerting_CL");
+        for key in ["authority", "tenant", "client_id", "client_secret"] {
+            sink[key] = identity[key].clone();
+        }
+        setup
+            .with("/scorer/sink", sink)
+            .with(
+                "/auditor/write_back",
+                json!({"rule": rule, "identity": identity}),
+            )
             .with(
                 "/broker/teams",
                 json!({"webhook_url": emulator.teams_webhook_url()}),

@@ -5,5 +5,7 @@ mod chart;
 mod command_line;
 mod documentation;
 mod lineage;
+mod log_analytics;
+mod real_input;
 mod recovery;
 mod whole_way;

@@ -14,6 +14,13 @@ use serde_json::json;
 
 const USE_CASE: &str = "risk_period";
 
+/// Thursday 06:00 UTC, two days before Contoso's announced campaign.
+fn before_the_announced_weekend() -> anyhow::Result<Contoso> {
+    let mut contoso = Contoso::with_history(56)?;
+    contoso.advance(78)?;
+    Ok(contoso)
+}
+
 fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
     setup
         .reading(contoso.export())
@@ -23,7 +30,7 @@ fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_process_is_killed_while_it_ingests_and_while_it_scores() -> anyhow::Result<()> {
-    let contoso = Contoso::with_history(56)?;
+    let contoso = before_the_announced_weekend()?;
     let setup = assisted(Setup::new(Shape::OneProcess)?, &contoso);
     let installation = setup.start().await?;
     killed_at(installation, &contoso, &[("up", "ingest"), ("up", "score")]).await
@@ -34,7 +41,7 @@ async fn services_are_killed_one_after_the_other() -> anyhow::Result<()> {
     let Some(postgres) = or_skip(Postgres::start().await)? else {
         return Ok(());
     };
-    let contoso = Contoso::with_history(56)?;
+    let contoso = before_the_announced_weekend()?;
     let setup = Setup::new(Shape::EightProcesses)?.on_postgres(postgres);
     let installation = assisted(setup, &contoso).start().await?;
     let kills = [

@@ -12,6 +12,9 @@ use foretide_e2e::{Contoso, Installation, Setup, Shape, Soc};
 use foretide_test_support::{Postgres, or_skip};
 use serde_json::{Value, json};
 
+/// From Monday midnight, where Contoso's history ends, to Thursday 06:00 UTC. Its replay has an
+/// announced campaign on the first Saturday.
+const HOURS_TO_THURSDAY: i64 = 78;
 const STEPS: [&str; 6] = ["ingest", "features", "train", "score", "audit", "act"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,9 +32,9 @@ async fn eight_processes_on_postgresql() -> anyhow::Result<()> {
 }
 
 async fn from_history_to_an_approved_action(setup: Setup) -> anyhow::Result<()> {
-    let contoso = Contoso::with_history(84)?;
+    let mut contoso = Contoso::with_history(84)?;
     let mut installation = assisted(setup, &contoso).start().await?;
-    let told = tell(&contoso, &installation).await;
+    let told = tell(&mut contoso, &installation).await;
     if told.is_err() {
         eprintln!("{}", installation.logs());
     }
@@ -47,18 +50,25 @@ fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
         .with("/auditor/initial_phases/attack_volume", json!("shadow"))
 }
 
-async fn tell(contoso: &Contoso, installation: &Installation) -> anyhow::Result<()> {
+async fn tell(contoso: &mut Contoso, installation: &Installation) -> anyhow::Result<()> {
     let soc = Soc::of(installation)?;
 
-    let volume_run = soc.forecast("attack_volume", contoso.now()).await?;
-    let risk_run = soc.forecast("risk_period", contoso.now()).await?;
-    for run in [&volume_run, &risk_run] {
+    // Monday: models are trained, nothing unusual is ahead.
+    let monday = [
+        soc.forecast("attack_volume", contoso.now()).await?,
+        soc.forecast("risk_period", contoso.now()).await?,
+    ];
+    // Thursday: Monday's forecasts have settled, the announced weekend is two days ahead.
+    let thursday = contoso.advance(HOURS_TO_THURSDAY)?;
+    let volume_run = soc.forecast("attack_volume", thursday).await?;
+    let risk_run = soc.forecast("risk_period", thursday).await?;
+    for run in monday.iter().chain([&volume_run, &risk_run]) {
         let steps: Vec<&str> = run.steps.iter().map(|step| step.step.as_str()).collect();
         assert_eq!(steps, STEPS);
     }
 
     forecasts_are_ordered_and_explained(&soc).await?;
-    rows_arrived_in_the_workspace(installation, &[&volume_run, &risk_run])?;
+    rows_arrived_in_the_workspace(installation, &[&monday[0], &volume_run, &risk_run])?;
     a_risk_window_waits_for_a_person(installation, &soc, &risk_run).await
 }
 
