@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A calendar that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CalendarError {
+pub(crate) enum CalendarError {
     /// No such entry.
     #[error(
         "orchestrator.calendar.schedules: there is no entry {0:?}; entries are refresh, forecast, train and evaluate"

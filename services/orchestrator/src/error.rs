@@ -7,7 +7,7 @@ use foretide_jobs::QueueError;
 
 /// A request to the orchestrator that was not fulfilled.
 #[derive(Debug, thiserror::Error)]
-pub enum OrchestratorError {
+pub(crate) enum OrchestratorError {
     /// A field of the request cannot be used.
     #[error(transparent)]
     Field(#[from] FieldError),

@@ -55,9 +55,11 @@ use storage::Storage;
 /// # Errors
 /// When the configuration is not allowed or the database cannot be used.
 pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
-    let refused = |error| BuildError::new("configuration", error);
-    config.check().map_err(|error| refused(error.into()))?;
-    let calendar = Calendar::new(&config.calendar).map_err(|error| refused(error.into()))?;
+    config
+        .check()
+        .map_err(|error| BuildError::new("configuration", error))?;
+    let calendar =
+        Calendar::new(&config.calendar).map_err(|error| BuildError::new("configuration", error))?;
     let database = Database::connect(&ctx.database, ctx.name)
         .await
         .map_err(|error| BuildError::new("database", error))?;

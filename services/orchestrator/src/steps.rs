@@ -242,8 +242,11 @@ impl<S: StepServices> Handler<RunStepJob> for StepHandler<S> {
             .mark_failed(run_id, job.map(|job| job.step), reason)
             .await
         {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, %run_id, "cannot mark the run as failed, trying again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                %run_id,
+                "cannot mark the run as failed, trying again"
+            );
             tokio::select! {
                 () = context.cancelled.cancelled() => return,
                 () = tokio::time::sleep(OUTAGE_PAUSE) => {}
