@@ -41,14 +41,9 @@ impl FeatureStore {
         let measures = measures_read(subject);
         let steps = measures.len() + 2;
         progress("reading buckets", 0, steps);
-        let history = self
-            .history
-            .load(
-                &subject.use_case,
-                &measures,
-                as_of,
-                self.config.history_days,
-            )
+        let known = self.history.known(&measures, as_of).await?;
+        let history = known
+            .history(&subject.use_case, self.config.history_days)
             .await?;
         let rows_grid = self
             .rows_to_store(subject, &measures, &history, as_of)

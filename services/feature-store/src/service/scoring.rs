@@ -51,11 +51,8 @@ impl FeatureStore {
         let as_of = in_millis(as_of);
         let subject = self.subject(use_case)?;
         let use_case = &subject.use_case;
-        let measures = table_measures(use_case);
-        let history = self
-            .history
-            .load(use_case, &measures, as_of, self.config.history_days)
-            .await?;
+        let known = self.history.known(&table_measures(use_case), as_of).await?;
+        let history = known.history(use_case, self.config.history_days).await?;
         let rows = history.rows(use_case.series.measure);
         let series =
             series::occurring(use_case, rows, history.grid, self.config.training_options());
@@ -101,15 +98,16 @@ impl FeatureStore {
         let known_at = in_millis(known_at);
         let use_case = &self.subject(use_case)?.use_case;
         check_series(&use_case.id, &series)?;
-        let first = self.history.first_full_hour(use_case, known_at).await?;
-        let settled_until = self.settled_until(use_case, known_at).await?;
+        let known = self
+            .history
+            .known(&table_measures(use_case), known_at)
+            .await?;
+        let first = known.first_full_hour(use_case).await?;
+        let settled_until = self.settled_until(use_case, &known, known_at).await?;
 
         let end = round_up(span.end).min(floor_hour(known_at));
         let grid = HourGrid::between(floor_hour(span.start).max(first), end);
-        let rows = self
-            .history
-            .rows(use_case.series.measure, grid, known_at)
-            .await?;
+        let rows = known.rows(use_case.series.measure, grid).await?;
         let series = if series.is_empty() {
             series::occurring(use_case, &rows, grid, self.config.training_options())
         } else {

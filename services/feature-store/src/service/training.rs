@@ -1,13 +1,13 @@
 //! Training sets: the same specification and moment give the same bytes.
 
 use chrono::{DateTime, Utc};
-use foretide_domain::{HOUR, RunId, TimeSpan, UseCaseId, floor_hour};
+use foretide_domain::{HOUR, RunId, TimeSpan, UseCase, UseCaseId, floor_hour};
 use foretide_features::HourGrid;
 use foretide_lake::LakeError;
 
 use super::{FeatureStore, Subject, in_millis};
 use crate::error::FeatureStoreError;
-use crate::history::{no_history, table_measures};
+use crate::history::{Known, table_measures};
 use crate::series;
 use crate::storage::TrainingSet;
 use crate::tables::TrainingColumns;
@@ -99,15 +99,15 @@ impl FeatureStore {
         known_at: DateTime<Utc>,
     ) -> Result<TrainingColumns, FeatureStoreError> {
         let use_case = &subject.use_case;
-        let days = self.config.history_days;
-        let history = self
+        let known = self
             .history
-            .load(use_case, &table_measures(use_case), known_at, days)
+            .known(&table_measures(use_case), known_at)
             .await?;
-        let settled = self.settled_until(use_case, known_at).await?;
+        let history = known.history(use_case, self.config.history_days).await?;
+        let settled = self.settled_until(use_case, &known, known_at).await?;
         let grid = HourGrid::between(history.grid.start, settled + HOUR);
         if grid.hours == 0 {
-            return Err(no_history(use_case, known_at));
+            return Err(known.nothing(use_case));
         }
         let rows = history.rows(use_case.series.measure);
         let series = series::occurring(use_case, rows, grid, self.config.training_options());
@@ -134,10 +134,11 @@ impl FeatureStore {
     /// and something newer, or it itself, has been seen in the use case's table.
     pub(super) async fn settled_until(
         &self,
-        use_case: &foretide_domain::UseCase,
+        use_case: &UseCase,
+        known: &Known,
         known_at: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, FeatureStoreError> {
-        let newest = self.history.newest_hour(use_case, known_at).await?;
+        let newest = known.newest_hour(use_case).await?;
         let settle_hours = i32::try_from(self.config.settle_hours).expect("at most 168");
         Ok(newest.min(floor_hour(known_at) - HOUR * settle_hours))
     }

@@ -19,7 +19,7 @@ fn parse(text: &str) -> Result<Config, foretide_config::ConfigError> {
 async fn refusal(context: &TestContext, config: Config) -> String {
     foretide_feature_store::build(&context.ctx, config)
         .await
-        .unwrap_err()
+        .expect_err("must be refused")
         .to_string()
 }
 

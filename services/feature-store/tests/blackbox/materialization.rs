@@ -107,9 +107,9 @@ async fn a_later_run_stores_only_what_may_have_changed() {
         next_day.rows
     );
 
-    let late = vec![row(hour(0, 3), "High", "Microsoft Defender XDR", 2.0)];
+    let late = vec![row(hour(1, 3), "High", "Microsoft Defender XDR", 2.0)];
     workspace
-        .ingest(Measure::Incidents, 0, hour(4, 12), late)
+        .ingest(Measure::Incidents, 1, hour(4, 12), late)
         .await;
     let (_, after_late_rows) = workspace
         .materialize(RunId::new(), hour(4, 12))
@@ -117,7 +117,7 @@ async fn a_later_run_stores_only_what_may_have_changed() {
         .unwrap();
     assert_eq!(
         after_late_rows.rows,
-        5 * (4 * 24 + 13),
+        5 * (3 * 24 + 13),
         "from the first changed day on"
     );
 }

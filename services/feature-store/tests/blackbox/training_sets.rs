@@ -37,7 +37,7 @@ async fn a_training_set_has_one_row_an_hour_and_one_column_a_series() {
     let names: Vec<_> = table
         .get_column_names()
         .iter()
-        .map(|name| name.to_string())
+        .map(ToString::to_string)
         .collect();
     assert_eq!(
         names,

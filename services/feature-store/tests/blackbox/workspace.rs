@@ -6,6 +6,7 @@ use foretide_api::features::v1::feature_store_service_client::FeatureStoreServic
 use foretide_api::features::v1::materialize_response::Event;
 use foretide_api::timestamp;
 use foretide_api::types::v1::TimeSpan;
+use foretide_db::testing::TestDatabase;
 use foretide_domain::{Measure, Principal, RunId};
 use foretide_feature_store::config::Config;
 use foretide_lake::buckets::{BucketRow, BucketStore};
@@ -55,6 +56,13 @@ impl Workspace {
             config,
         )
         .await
+    }
+
+    /// A feature store with its tables on the given database.
+    pub(crate) async fn on_database(database: &TestDatabase) -> Self {
+        let mut context = TestContext::new("feature-store", at(FIRST_DAY), &[]);
+        context.ctx.database = database.config.clone();
+        Self::open(context, Config::default()).await
     }
 
     /// A feature store on the folder of another one, as after a restart.
