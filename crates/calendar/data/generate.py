@@ -1,7 +1,7 @@
 """Writes holidays.csv: public holidays by country, 2020 to 2035.
 
 The list is not ours. It comes from the PyPI package `holidays` (https://pypi.org/project/holidays/,
-licence MIT, copyright Vacanza Team and individual authors), version 0.109. Only nationwide public
+licence MIT, see LICENSE-holidays), version 0.109. Only nationwide public
 holidays are taken, with the day they are observed on; holidays of single states, cantons and
 regions are left out.
 
