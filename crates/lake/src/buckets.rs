@@ -97,7 +97,7 @@ impl BucketStore {
         span: TimeSpan,
         known_at: DateTime<Utc>,
     ) -> Result<DataFrame, LakeError> {
-        let days = self.newest(measure, known_at).await?;
+        let days = self.files(measure, known_at).await?;
         let wanted: Vec<String> = days
             .into_iter()
             .filter(|(day, _)| {
@@ -109,7 +109,7 @@ impl BucketStore {
         let frames: Vec<DataFrame> = stream::iter(wanted)
             .map(|path| async move {
                 let frame = self.lake.read_frame(&path, None).await?;
-                conform(frame).map_err(|error| corrupt(&path, &error))
+                conform(&frame).map_err(|error| corrupt(&path, &error))
             })
             .buffered(READS_AT_ONCE)
             .try_collect()
@@ -140,11 +140,48 @@ impl BucketStore {
         measure: Measure,
         known_at: DateTime<Utc>,
     ) -> Result<Vec<NaiveDate>, LakeError> {
-        Ok(self.newest(measure, known_at).await?.into_keys().collect())
+        Ok(self.files(measure, known_at).await?.into_keys().collect())
     }
 
-    /// For every day the newest file known at the moment.
-    async fn newest(
+    /// The earliest day that was written, for the first time or again, from `since` to `until`, both
+    /// included.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn first_changed_day(
+        &self,
+        measure: Measure,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Option<NaiveDate>, LakeError> {
+        let folder = folder(measure);
+        let changed = since.timestamp_millis()..=until.timestamp_millis();
+        let objects = self.lake.list(&folder).await?;
+        Ok(objects
+            .iter()
+            .filter_map(|object| parse_path(&folder, &object.path))
+            .filter(|(_, version)| changed.contains(&version.known_at_ms))
+            .map(|(day, _)| day)
+            .min())
+    }
+
+    /// Reads one of [`BucketStore::files`], by event time, severity, product and tactic. The file
+    /// never changes, so its rows may be kept.
+    ///
+    /// # Errors
+    /// As [`BucketStore::read`].
+    pub async fn rows_of(&self, path: &str) -> Result<Vec<BucketRow>, LakeError> {
+        let frame = self.lake.read_frame(path, None).await?;
+        conform(&frame)
+            .and_then(|frame| from_frame(&frame))
+            .map_err(|error| corrupt(path, &error))
+    }
+
+    /// For every day of which something was known at a moment, the newest file of then.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn files(
         &self,
         measure: Measure,
         known_at: DateTime<Utc>,
@@ -337,7 +374,7 @@ fn event_time_type() -> DataType {
 }
 
 /// The five columns, with the types they must have.
-fn conform(frame: DataFrame) -> PolarsResult<DataFrame> {
+fn conform(frame: &DataFrame) -> PolarsResult<DataFrame> {
     let frame = frame.select(["event_time", "severity", "product", "tactic", "value"])?;
     let expected = [
         event_time_type(),
@@ -362,7 +399,7 @@ fn conform(frame: DataFrame) -> PolarsResult<DataFrame> {
 
 fn combine(frames: Vec<DataFrame>, span: TimeSpan) -> PolarsResult<DataFrame> {
     let mut all = to_frame(&[], RunId::from(uuid::Uuid::nil()))?;
-    all = conform(all)?;
+    all = conform(&all)?;
     for frame in frames {
         all.vstack_mut(&frame)?;
     }
