@@ -2,63 +2,69 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use foretide_domain::TimeSpan;
+use chrono::{DateTime, TimeDelta, Utc};
+use foretide_domain::{Clock as _, SystemClock, TimeSpan, floor_hour};
 use foretide_synthetic_workspace::{Plan, Workspace, append_arrivals};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Contoso's exported tables, up to the beginning of its replay.
+/// How long before today the history ends: long enough that a forecast issued then has settled.
+const HOURS_BEFORE_TODAY: i64 = 78;
+/// A campaign that the SOC was told of begins so long after today, and lasts so long.
+const ANNOUNCED_IN_HOURS: i64 = 30;
+const ANNOUNCED_FOR_HOURS: i64 = 40;
+
+/// Contoso's exported tables. Time stands at the end of the history, a few days before the hour
+/// this machine's clock shows: proposals must not have expired before they are made.
 #[derive(Debug)]
 pub struct Contoso {
     folder: TempDir,
     workspace: Workspace,
     now: DateTime<Utc>,
+    today: DateTime<Utc>,
 }
 
 impl Contoso {
-    /// `history_days` of history, everything that had arrived by the end of them.
+    /// A workspace with so many days of history, and everything that had arrived by then.
     ///
     /// # Errors
     /// When the workspace cannot be made or written.
     pub fn with_history(history_days: u32) -> anyhow::Result<Self> {
-        let start = NaiveDate::from_ymd_opt(2026, 1, 5).context("a Monday")?;
+        let today = floor_hour(SystemClock.now());
+        let now = today - TimeDelta::hours(HOURS_BEFORE_TODAY);
+        let start = (now - TimeDelta::days(history_days.into())).date_naive();
         let plan = Plan {
             history_days,
+            // Too short for the generator to put a campaign of its own into it.
+            replay_days: 6,
             volume: 0.5,
             ..Plan::contoso(7, start)
         };
-        let workspace = Workspace::generate(&plan)?;
-        let folder = tempfile::Builder::new()
-            .prefix("foretide-contoso-")
-            .tempdir()?;
-        let now = plan.replay_start();
         let contoso = Self {
-            folder,
-            workspace,
+            folder: tempfile::Builder::new()
+                .prefix("foretide-contoso-")
+                .tempdir()?,
+            workspace: Workspace::generate(&plan)?,
             now,
+            today,
         };
-        let before = TimeSpan {
-            start: plan.span().start - TimeDelta::days(1),
-            end: now,
-        };
-        append_arrivals(&contoso.workspace, contoso.export(), before)?;
+        contoso.arrive(plan.span().start - TimeDelta::days(1), now)?;
         Ok(contoso)
     }
 
-    /// Lets time go by: what arrives until then is appended to the export, late rows too.
+    /// Lets time go by until today: what has arrived since is appended to the export.
     ///
     /// # Errors
     /// When the export cannot be written.
-    pub fn advance(&mut self, hours: i64) -> anyhow::Result<DateTime<Utc>> {
-        let span = TimeSpan {
-            start: self.now,
-            end: self.now + TimeDelta::hours(hours),
-        };
-        append_arrivals(&self.workspace, self.export(), span)?;
-        self.now = span.end;
+    pub fn advance_to_today(&mut self) -> anyhow::Result<DateTime<Utc>> {
+        self.arrive(self.now, self.today)?;
+        self.now = self.today;
         Ok(self.now)
+    }
+
+    fn arrive(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> anyhow::Result<()> {
+        append_arrivals(&self.workspace, self.export(), TimeSpan { start, end })?;
+        Ok(())
     }
 
     /// The moment up to which everything has arrived.
@@ -94,9 +100,16 @@ impl Contoso {
         Ok(files)
     }
 
-    /// The campaigns the SOC knows of, as the calendar configuration has them.
+    /// The campaigns the SOC knows of, as the calendar configuration has them: those of the
+    /// history, and one that begins tomorrow.
     #[must_use]
     pub fn campaigns(&self) -> Value {
+        let start = self.today + TimeDelta::hours(ANNOUNCED_IN_HOURS);
+        let ahead = json!({
+            "name": "announced for tomorrow",
+            "start": start,
+            "end": start + TimeDelta::hours(ANNOUNCED_FOR_HOURS),
+        });
         self.workspace
             .campaigns()
             .iter()
@@ -108,6 +121,7 @@ impl Contoso {
                     "end": campaign.span.end,
                 })
             })
+            .chain([ahead])
             .collect()
     }
 }

@@ -8,7 +8,9 @@ use std::{
 use anyhow::Context;
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, KqlEngineConfig};
 use foretide_service_runtime::{PeerUrls, Peers};
-use foretide_test_support::{ForetideOutput, ForetideProcess, Postgres, foretide, free_port};
+use foretide_test_support::{
+    ForetideOutput, ForetideProcess, KqlEngine, Postgres, foretide, free_port,
+};
 use futures::future::try_join_all;
 use secrecy::SecretString;
 use serde_json::{Value, json};

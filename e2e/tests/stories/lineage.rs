@@ -35,7 +35,7 @@ async fn training_is_told_to_mlflow_and_outlives_its_absence() -> anyhow::Result
     mlflow_knows_it_all(&mlflow, &first).await?;
 
     mlflow.stop()?;
-    let later = contoso.advance(24)?;
+    let later = contoso.advance_to_today()?;
     soc.forecast_with_training(USE_CASE, later).await?;
     let second = champion(&soc).await?;
     assert_eq!(

@@ -14,10 +14,10 @@ use serde_json::json;
 
 const USE_CASE: &str = "risk_period";
 
-/// Thursday 06:00 UTC, two days before Contoso's announced campaign.
-fn before_the_announced_weekend() -> anyhow::Result<Contoso> {
+/// A day before Contoso's announced campaign.
+fn a_day_before_the_campaign() -> anyhow::Result<Contoso> {
     let mut contoso = Contoso::with_history(56)?;
-    contoso.advance(78)?;
+    contoso.advance_to_today()?;
     Ok(contoso)
 }
 
@@ -30,7 +30,7 @@ fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_process_is_killed_while_it_ingests_and_while_it_scores() -> anyhow::Result<()> {
-    let contoso = before_the_announced_weekend()?;
+    let contoso = a_day_before_the_campaign()?;
     let setup = assisted(Setup::new(Shape::OneProcess)?, &contoso);
     let installation = setup.start().await?;
     killed_at(installation, &contoso, &[("up", "ingest"), ("up", "score")]).await
@@ -41,7 +41,7 @@ async fn services_are_killed_one_after_the_other() -> anyhow::Result<()> {
     let Some(postgres) = or_skip(Postgres::start().await)? else {
         return Ok(());
     };
-    let contoso = before_the_announced_weekend()?;
+    let contoso = a_day_before_the_campaign()?;
     let setup = Setup::new(Shape::EightProcesses)?.on_postgres(postgres);
     let installation = assisted(setup, &contoso).start().await?;
     let kills = [

@@ -1,6 +1,8 @@
 //! From a workspace's history to an approved action and back again, in one process on SQLite and as
 //! eight processes on PostgreSQL: the same story.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use foretide_api::{
     actions::v1::{Proposal, ProposalState},
@@ -9,12 +11,9 @@ use foretide_api::{
     scoring::v1::{GetForecastRequest, ListRiskWindowsRequest},
 };
 use foretide_e2e::{Contoso, Installation, Setup, Shape, Soc};
-use foretide_test_support::{Postgres, or_skip};
+use foretide_test_support::{Postgres, or_skip, wait_until};
 use serde_json::{Value, json};
 
-/// From Monday midnight, where Contoso's history ends, to Thursday 06:00 UTC. Its replay has an
-/// announced campaign on the first Saturday.
-const HOURS_TO_THURSDAY: i64 = 78;
 const STEPS: [&str; 6] = ["ingest", "features", "train", "score", "audit", "act"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,22 +52,22 @@ fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
 async fn tell(contoso: &mut Contoso, installation: &Installation) -> anyhow::Result<()> {
     let soc = Soc::of(installation)?;
 
-    // Monday: models are trained, nothing unusual is ahead.
-    let monday = [
+    // Three days ago: models are trained, nothing unusual is ahead.
+    let earlier = [
         soc.forecast("attack_volume", contoso.now()).await?,
         soc.forecast("risk_period", contoso.now()).await?,
     ];
-    // Thursday: Monday's forecasts have settled, the announced weekend is two days ahead.
-    let thursday = contoso.advance(HOURS_TO_THURSDAY)?;
-    let volume_run = soc.forecast("attack_volume", thursday).await?;
-    let risk_run = soc.forecast("risk_period", thursday).await?;
-    for run in monday.iter().chain([&volume_run, &risk_run]) {
+    // Today: those forecasts have settled, an announced campaign begins tomorrow.
+    let today = contoso.advance_to_today()?;
+    let volume_run = soc.forecast("attack_volume", today).await?;
+    let risk_run = soc.forecast("risk_period", today).await?;
+    for run in earlier.iter().chain([&volume_run, &risk_run]) {
         let steps: Vec<&str> = run.steps.iter().map(|step| step.step.as_str()).collect();
         assert_eq!(steps, STEPS);
     }
 
     forecasts_are_ordered_and_explained(&soc).await?;
-    rows_arrived_in_the_workspace(installation, &[&monday[0], &volume_run, &risk_run])?;
+    rows_arrived_in_the_workspace(installation, &[&earlier[0], &volume_run, &risk_run])?;
     a_risk_window_waits_for_a_person(installation, &soc, &risk_run).await
 }
 
@@ -281,16 +280,8 @@ async fn the_way_back(
             shown.stdout
         );
     }
+    the_chain_tells_of(soc, run, proposal).await?;
     let mut auditor = soc.operator.auditor();
-    let records = auditor
-        .list_audit(ListAuditRequest {
-            run_id: run.run_id.clone(),
-            limit: 100,
-            ..ListAuditRequest::default()
-        })
-        .await?
-        .into_inner()
-        .records;
     let about_proposal: Vec<&str> = records
         .iter()
         .filter(|record| record.subject.contains(&proposal.proposal_id))
@@ -309,6 +300,39 @@ async fn the_way_back(
     assert!(verdict.intact, "{}", verdict.problem);
 
     an_altered_export_is_found(installation).await
+}
+
+/// The broker tells the auditor in the background.
+async fn the_chain_tells_of(soc: &Soc, run: &Run, proposal: &Proposal) -> anyhow::Result<()> {
+    let subject = format!("proposal/{}", proposal.proposal_id);
+    let expected = [
+        "proposal.created",
+        "proposal.approved",
+        "execution.succeeded",
+    ];
+    wait_until(
+        Duration::from_secs(30),
+        "the chain tells of the execution",
+        || async {
+            let answer = soc
+                .operator
+                .auditor()
+                .list_audit(ListAuditRequest {
+                    run_id: run.run_id.clone(),
+                    limit: 200,
+                    ..ListAuditRequest::default()
+                })
+                .await?;
+            let records = answer.into_inner().records;
+            let told = |action: &&str| {
+                records
+                    .iter()
+                    .any(|record| record.subject == subject && record.action == **action)
+            };
+            Ok(expected.iter().all(|action| told(action)).then_some(()))
+        },
+    )
+    .await
 }
 
 async fn an_altered_export_is_found(installation: &Installation) -> anyhow::Result<()> {
