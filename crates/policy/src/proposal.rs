@@ -359,12 +359,8 @@ impl Proposal {
         })
     }
 
-    /// Records how the permitted effect ended.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a permit ends with the effect it was given for"
-    )]
-    pub fn finish(&mut self, permit: ExecutionPermit, succeeded: bool) {
+    /// Records how the permitted effect ended. Only the first time counts.
+    pub fn finish(&mut self, permit: &ExecutionPermit, succeeded: bool) {
         let permitted = State::Executing {
             attempts: permit.attempt,
         };

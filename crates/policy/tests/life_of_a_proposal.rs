@@ -169,7 +169,7 @@ fn a_quorum_needs_different_people() {
     let second = proposal.approve(&approver("edsger"), hash, &two).unwrap();
     assert_eq!(second, Progress::QuorumReached);
     let permit = proposal.begin(&two).unwrap();
-    proposal.finish(permit, true);
+    proposal.finish(&permit, true);
     assert_eq!(proposal.state, State::Executed);
 }
 
@@ -317,7 +317,7 @@ impl World {
             Operation::Resume => {}
             Operation::Finish { succeeded } => {
                 if let Some(permit) = self.permit.take() {
-                    self.proposal.finish(permit, succeeded);
+                    self.proposal.finish(&permit, succeeded);
                     self.successes += u32::from(self.proposal.state == State::Executed);
                 }
             }

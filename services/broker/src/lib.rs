@@ -1,1 +1,101 @@
-//! Step 6, act: proposals, approvals, executions.
+//! Step 6, act: proposals, approvals, executions. The only service that acts on the outside.
+//!
+//! There is one path from a forecast to an effect. A risk window of a sound forecast, in a use case
+//! whose phase allows it, becomes a proposal with the exact payload and its hash. A person who is an
+//! approver, and not the proposer, approves that hash; then everything is checked again, the
+//! intent is stored, the notice is sent, and what was answered is stored. What is allowed is judged by
+//! `foretide-policy`, inside the transaction that stores it; whatever anyone decides or does is told
+//! to the audit chain, through an outbox when the auditor is away.
+
+mod audit;
+pub mod config;
+mod error;
+mod events;
+mod execution;
+mod grpc;
+mod metrics;
+mod model;
+mod peers;
+mod propose;
+mod service;
+mod sources;
+mod storage;
+mod teams;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use foretide_api::MAX_MESSAGE_BYTES;
+use foretide_api::actions::v1::actions_service_server::{ActionsServiceServer, SERVICE_NAME};
+use foretide_domain::SharedClock;
+use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
+use tokio::sync::{Notify, watch};
+use tonic::service::Routes;
+
+use crate::audit::AuditDelivery;
+use crate::config::Config;
+use crate::grpc::ActionsGrpc;
+use crate::metrics::Metrics;
+use crate::peers::GrpcPeers;
+use crate::service::Broker;
+use crate::sources::Messenger;
+use crate::storage::Storage;
+use crate::teams::TeamsMessenger;
+
+/// Builds the broker.
+///
+/// # Errors
+/// When the configuration is out of bounds, or the database cannot be opened.
+pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
+    config
+        .validate()
+        .map_err(|problem| BuildError::new("broker configuration", problem))?;
+    let storage = Storage::open(&ctx.database)
+        .await
+        .map_err(|error| BuildError::new("broker database", error))?;
+    let kill_switch = storage
+        .kill_switch()
+        .await
+        .map_err(|error| BuildError::new("broker kill switch", error))?;
+    let messenger = messenger(&config)?;
+    let peers = Arc::new(GrpcPeers::new(ctx.peers.clone()));
+    let metrics = Metrics::new();
+    let told = Arc::new(Notify::new());
+    let delivery = AuditDelivery {
+        storage: storage.clone(),
+        chain: Arc::clone(&peers) as _,
+        clock: SharedClock::clone(&ctx.clock),
+        metrics: metrics.clone(),
+        told: Arc::clone(&told),
+    };
+    let broker = Arc::new(Broker {
+        storage,
+        forecasts: Arc::clone(&peers) as _,
+        phases: peers,
+        messenger,
+        use_cases: Arc::clone(&ctx.use_cases),
+        config,
+        clock: SharedClock::clone(&ctx.clock),
+        metrics,
+        told,
+        kill: watch::Sender::new(kill_switch.engaged),
+        running: Mutex::new(HashSet::new()),
+    });
+    let server = ActionsServiceServer::new(ActionsGrpc::new(Arc::clone(&broker)))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(BuiltService::new(Routes::new(server), vec![SERVICE_NAME])
+        .with_background(delivery.run(ctx.shutdown.clone()))
+        .with_background(Arc::clone(&broker).sweep(ctx.shutdown.clone()))
+        .with_background(broker.watch_kill_switch(ctx.shutdown.clone())))
+}
+
+fn messenger(config: &Config) -> Result<Option<Arc<dyn Messenger>>, BuildError> {
+    let Some(teams) = &config.teams else {
+        tracing::info!("broker.teams is not configured: nothing can be approved");
+        return Ok(None);
+    };
+    let messenger = TeamsMessenger::new(teams)
+        .map_err(|error| BuildError::new("broker teams.webhook_url", error))?;
+    Ok(Some(Arc::new(messenger)))
+}

@@ -1,0 +1,110 @@
+//! Configuration of the auditor.
+
+use std::collections::BTreeMap;
+
+use foretide_domain::{Phase, UseCaseId};
+use foretide_entra::ClientSecretConfig;
+use foretide_logs_ingestion::RuleConfig;
+use foretide_policy::GateCriteria;
+use serde::Deserialize;
+
+/// Configuration of the auditor.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Phase of a use case when it is seen for the first time; `shadow` when it is not named.
+    /// Applied once: later changes go through `SetPhase`.
+    pub initial_phases: BTreeMap<UseCaseId, Phase>,
+    /// What evaluations must look like.
+    pub gate: GateCriteria,
+    /// How far back evaluations count for the gate, days.
+    pub gate_window_days: u32,
+    /// How far back forecasts are looked for that are not evaluated yet, days.
+    pub lookback_days: u32,
+    /// Where `AI_Governance_CL` rows go; nothing is written back without it.
+    pub write_back: Option<WriteBackConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            initial_phases: BTreeMap::new(),
+            gate: GateCriteria::default(),
+            gate_window_days: 56,
+            lookback_days: 30,
+            write_back: None,
+        }
+    }
+}
+
+/// Where `AI_Governance_CL` rows go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteBackConfig {
+    /// The data collection rule that takes them.
+    pub rule: RuleConfig,
+    /// Its stream.
+    #[serde(default = "default_stream")]
+    pub stream: String,
+    /// Who writes.
+    pub identity: ClientSecretConfig,
+}
+
+fn default_stream() -> String {
+    "Custom-AI_Governance_CL".to_owned()
+}
+
+/// A value that types alone cannot refuse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} must be {allowed}, got {got}")]
+pub struct ConfigProblem {
+    /// Dotted path of the key, below the auditor's section.
+    pub key: &'static str,
+    /// What is allowed.
+    pub allowed: &'static str,
+    /// What was given.
+    pub got: String,
+}
+
+impl Config {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// Names the first key that is out of bounds.
+    pub fn validate(&self) -> Result<(), ConfigProblem> {
+        let refuse = |key, allowed, got: String| Err(ConfigProblem { key, allowed, got });
+        let days = "from 1 to 366";
+        if !(1..=366).contains(&self.gate_window_days) {
+            return refuse("gate_window_days", days, self.gate_window_days.to_string());
+        }
+        if !(1..=366).contains(&self.lookback_days) {
+            return refuse("lookback_days", days, self.lookback_days.to_string());
+        }
+        if !(1..=366).contains(&self.gate.settled_days) {
+            return refuse(
+                "gate.settled_days",
+                days,
+                self.gate.settled_days.to_string(),
+            );
+        }
+        let shares = [
+            ("gate.coverage_80_least", self.gate.coverage_80_least),
+            ("gate.coverage_80_most", self.gate.coverage_80_most),
+            ("gate.coverage_95_least", self.gate.coverage_95_least),
+        ];
+        for (key, share) in shares {
+            if !(0.0..=1.0).contains(&share) {
+                return refuse(key, "from 0 to 1", share.to_string());
+            }
+        }
+        let ratio = self.gate.pinball_ratio_most;
+        if !(ratio > 0.0 && ratio <= 10.0) {
+            return refuse(
+                "gate.pinball_ratio_most",
+                "above 0 and at most 10",
+                ratio.to_string(),
+            );
+        }
+        Ok(())
+    }
+}

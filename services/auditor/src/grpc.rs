@@ -1,0 +1,337 @@
+//! The wire: requests parsed, use cases called, answers rendered.
+
+use std::sync::Arc;
+
+use foretide_api::governance::v1 as wire;
+use foretide_api::governance::v1::evaluate_response::Event as StreamEvent;
+use foretide_api::governance::v1::governance_service_server::GovernanceService;
+use foretide_api::{
+    FieldError, into_status, moment, phase_message, progress, span_message, text, timestamp,
+    use_case_id, uuid_field,
+};
+use foretide_audit_chain::{AuditRecord, CanonicalJson, Event};
+use foretide_domain::{Role, RunId};
+use foretide_service_runtime::require;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tracing::Instrument;
+
+use crate::evaluate::EvaluateRequest;
+use crate::model::{Evaluation, PhaseState};
+use crate::service::Auditor;
+use crate::storage::{AuditFilter, EvaluationFilter};
+
+/// Largest details of one event, bytes of canonical JSON.
+pub(crate) const MAX_DETAILS_BYTES: usize = 64 * 1024;
+const MAX_LIST: u32 = 1_000;
+const DEFAULT_LIST: u32 = 100;
+
+/// The gRPC face of the auditor.
+pub(crate) struct GovernanceGrpc {
+    auditor: Arc<Auditor>,
+}
+
+impl GovernanceGrpc {
+    pub(crate) fn new(auditor: Arc<Auditor>) -> Self {
+        Self { auditor }
+    }
+}
+
+#[tonic::async_trait]
+impl GovernanceService for GovernanceGrpc {
+    type EvaluateStream = ReceiverStream<Result<wire::EvaluateResponse, Status>>;
+
+    async fn evaluate(
+        &self,
+        request: Request<wire::EvaluateRequest>,
+    ) -> Result<Response<Self::EvaluateStream>, Status> {
+        require(&request, Role::Operator)?;
+        let request = evaluate_request(request.into_inner()).map_err(into_status)?;
+        self.auditor
+            .declared(&request.use_case)
+            .map_err(into_status)?;
+        let (sender, receiver) = mpsc::channel(64);
+        let auditor = Arc::clone(&self.auditor);
+        let work = async move {
+            let tell = |stage: &str, done: usize, total: usize| {
+                let event = StreamEvent::Progress(progress(stage, done, total));
+                // Progress is only for watching: when nobody keeps up, some of it is left out.
+                drop(sender.try_send(Ok(wire::EvaluateResponse { event: Some(event) })));
+            };
+            let outcome = auditor.evaluate(&request, &tell).await;
+            let last = match outcome {
+                Ok(outcome) => Ok(wire::EvaluateResponse {
+                    event: Some(StreamEvent::Summary(summary(outcome))),
+                }),
+                Err(error) => Err(into_status(error)),
+            };
+            if sender.send(last).await.is_err() {
+                tracing::debug!("the caller did not wait for the evaluation");
+            }
+        };
+        tokio::spawn(work.in_current_span());
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn list_evaluations(
+        &self,
+        request: Request<wire::ListEvaluationsRequest>,
+    ) -> Result<Response<wire::ListEvaluationsResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let filter = evaluation_filter(&request.into_inner()).map_err(into_status)?;
+        let evaluations = self
+            .auditor
+            .evaluations(&filter)
+            .await
+            .map_err(into_status)?;
+        let evaluations = evaluations.into_iter().map(evaluation_message).collect();
+        Ok(Response::new(wire::ListEvaluationsResponse { evaluations }))
+    }
+
+    async fn get_phase(
+        &self,
+        request: Request<wire::GetPhaseRequest>,
+    ) -> Result<Response<wire::GetPhaseResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let wire::GetPhaseRequest { use_case } = request.into_inner();
+        let use_case = use_case_id("use_case", &use_case).map_err(into_status)?;
+        let state = self.auditor.phase(&use_case).await.map_err(into_status)?;
+        let state = Some(phase_state(state));
+        Ok(Response::new(wire::GetPhaseResponse { state }))
+    }
+
+    async fn set_phase(
+        &self,
+        request: Request<wire::SetPhaseRequest>,
+    ) -> Result<Response<wire::SetPhaseResponse>, Status> {
+        let caller = require(&request, Role::Approver)?;
+        let wire::SetPhaseRequest {
+            use_case,
+            phase,
+            reason,
+        } = request.into_inner();
+        let parsed = || -> Result<_, FieldError> {
+            let use_case = use_case_id("use_case", &use_case)?;
+            let phase = foretide_api::phase("phase", phase)?;
+            Ok((use_case, phase, text("reason", &reason, 1_000)?))
+        };
+        let (use_case, phase, reason) = parsed().map_err(into_status)?;
+        let changed = self
+            .auditor
+            .set_phase(&use_case, phase, &caller, &reason)
+            .await;
+        let state = Some(phase_state(changed.map_err(into_status)?));
+        Ok(Response::new(wire::SetPhaseResponse { state }))
+    }
+
+    async fn list_phases(
+        &self,
+        request: Request<wire::ListPhasesRequest>,
+    ) -> Result<Response<wire::ListPhasesResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let states = self.auditor.phases().await.map_err(into_status)?;
+        let states = states.into_iter().map(phase_state).collect();
+        Ok(Response::new(wire::ListPhasesResponse { states }))
+    }
+
+    async fn append_audit(
+        &self,
+        request: Request<wire::AppendAuditRequest>,
+    ) -> Result<Response<wire::AppendAuditResponse>, Status> {
+        require(&request, Role::Service)?;
+        let event = event(&request.into_inner()).map_err(into_status)?;
+        let record = self.auditor.append(event).await.map_err(into_status)?;
+        let record = Some(record_message(record));
+        Ok(Response::new(wire::AppendAuditResponse { record }))
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<wire::ListAuditRequest>,
+    ) -> Result<Response<wire::ListAuditResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let filter = audit_filter(request.into_inner()).map_err(into_status)?;
+        let records = self.auditor.records(&filter).await.map_err(into_status)?;
+        let records = records.into_iter().map(record_message).collect();
+        Ok(Response::new(wire::ListAuditResponse { records }))
+    }
+
+    async fn verify_audit(
+        &self,
+        request: Request<wire::VerifyAuditRequest>,
+    ) -> Result<Response<wire::VerifyAuditResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let report = self.auditor.verify().await.map_err(into_status)?;
+        let intact = report.broken.is_none();
+        let (broken_sequence, problem) = report.broken.unwrap_or_default();
+        Ok(Response::new(wire::VerifyAuditResponse {
+            intact,
+            records: report.records,
+            head_hash: report.head_hash,
+            broken_sequence,
+            problem,
+        }))
+    }
+}
+
+fn evaluate_request(request: wire::EvaluateRequest) -> Result<EvaluateRequest, FieldError> {
+    let wire::EvaluateRequest {
+        run_id,
+        use_case,
+        as_of,
+    } = request;
+    Ok(EvaluateRequest {
+        run_id: uuid_field("run_id", &run_id)?,
+        use_case: use_case_id("use_case", &use_case)?,
+        as_of: moment("as_of", as_of)?,
+    })
+}
+
+fn evaluation_filter(
+    request: &wire::ListEvaluationsRequest,
+) -> Result<EvaluationFilter, FieldError> {
+    let wire::ListEvaluationsRequest {
+        use_case,
+        series_id,
+        limit,
+    } = request;
+    let use_case = given(use_case)
+        .map(|id| use_case_id("use_case", id))
+        .transpose()?;
+    let series_id = given(series_id)
+        .map(|id| foretide_api::series_id("series_id", id))
+        .transpose()?;
+    Ok(EvaluationFilter {
+        use_case,
+        series_id,
+        begins: None,
+        limit: list_limit(*limit),
+    })
+}
+
+fn audit_filter(request: wire::ListAuditRequest) -> Result<AuditFilter, FieldError> {
+    let wire::ListAuditRequest {
+        from_sequence,
+        limit,
+        run_id,
+        subject,
+        newest_first,
+    } = request;
+    let run_id = given(&run_id)
+        .map(|id| uuid_field::<RunId>("run_id", id))
+        .transpose()?
+        .map(|id| id.to_string());
+    let subject = given(&subject)
+        .map(|subject| text("subject", subject, 256))
+        .transpose()?;
+    Ok(AuditFilter {
+        from_sequence,
+        limit: list_limit(limit),
+        run_id,
+        subject,
+        newest_first,
+    })
+}
+
+fn event(request: &wire::AppendAuditRequest) -> Result<Event, FieldError> {
+    let wire::AppendAuditRequest {
+        event_id,
+        actor,
+        action,
+        subject,
+        run_id,
+        details_json,
+    } = request;
+    if details_json.len() > MAX_DETAILS_BYTES {
+        let problem = format!("is longer than {MAX_DETAILS_BYTES} bytes");
+        return Err(FieldError::new("details_json", problem));
+    }
+    let details: CanonicalJson = given(details_json)
+        .unwrap_or("{}")
+        .parse()
+        .map_err(|_| FieldError::new("details_json", "is not valid JSON"))?;
+    let run_id = given(run_id)
+        .map(|id| uuid_field::<RunId>("run_id", id))
+        .transpose()?
+        .map(|id| id.to_string());
+    Ok(Event {
+        event_id: text("event_id", event_id, 128)?,
+        actor: text("actor", actor, 256)?,
+        action: text("action", action, 64)?,
+        subject: text("subject", subject, 256)?,
+        run_id,
+        details,
+    })
+}
+
+fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn list_limit(asked: u32) -> u64 {
+    let limit = if asked == 0 { DEFAULT_LIST } else { asked };
+    u64::from(limit.min(MAX_LIST))
+}
+
+fn summary(outcome: crate::model::EvaluateOutcome) -> wire::EvaluateSummary {
+    wire::EvaluateSummary {
+        forecasts_evaluated: outcome.forecasts_evaluated,
+        forecasts_waiting: outcome.forecasts_waiting,
+        evaluations: outcome
+            .evaluations
+            .into_iter()
+            .map(evaluation_message)
+            .collect(),
+        phase: phase_message(outcome.phase),
+        rows_delivered: outcome.rows_delivered,
+        rows_pending: outcome.rows_pending,
+    }
+}
+
+fn evaluation_message(evaluation: Evaluation) -> wire::Evaluation {
+    let score = evaluation.score;
+    wire::Evaluation {
+        evaluation_id: evaluation.id.to_string(),
+        run_id: evaluation.run_id.to_string(),
+        forecast_id: evaluation.forecast_id.to_string(),
+        use_case: evaluation.use_case.to_string(),
+        series_id: evaluation.series_id.to_string(),
+        evaluated_at: timestamp(evaluation.evaluated_at),
+        span: span_message(evaluation.span),
+        hours: score.hours,
+        mae: score.mae,
+        pinball: score.pinball,
+        // NaN is how the wire says that there was nothing to compare with.
+        naive_pinball: score.naive_pinball.unwrap_or(f64::NAN),
+        coverage_80: score.coverage_80,
+        coverage_95: score.coverage_95,
+        model_name: evaluation.model_name,
+        model_version: evaluation.model_version,
+    }
+}
+
+fn phase_state(state: PhaseState) -> wire::PhaseState {
+    wire::PhaseState {
+        use_case: state.use_case.to_string(),
+        phase: phase_message(state.phase),
+        since: timestamp(state.since),
+        changed_by: state.changed_by,
+        reason: state.reason,
+    }
+}
+
+fn record_message(record: AuditRecord) -> wire::AuditRecord {
+    wire::AuditRecord {
+        sequence: record.sequence,
+        event_id: record.event_id,
+        recorded_at: timestamp(record.recorded_at),
+        actor: record.actor,
+        action: record.action,
+        subject: record.subject,
+        run_id: record.run_id.unwrap_or_default(),
+        details_json: record.details.to_string(),
+        previous_hash: record.previous_hash.to_string(),
+        hash: record.hash.to_string(),
+    }
+}

@@ -1,0 +1,154 @@
+//! Forecasts from the scorer and counts from the feature store, over gRPC.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use foretide_api::features::v1::{GetActualsRequest, SeriesHistory};
+use foretide_api::scoring::v1::{
+    Forecast, ForecastPoint, GetForecastRequest, ListForecastsRequest,
+};
+use foretide_api::{
+    FieldError, moment, optional_moment, quantiles, series_id, span_message, timestamp, uuid_field,
+};
+use foretide_domain::{ForecastId, SeriesId, TimeSpan, UseCaseId};
+use foretide_service_runtime::Peers;
+use tonic::Status;
+
+use crate::error::AuditorError;
+use crate::model::{ForecastHour, HourlyCounts, IssuedForecast};
+use crate::sources::{Actuals, Forecasts, KnownCounts};
+
+/// A forecast every hour over the longest look-back fits.
+const MOST_FORECASTS: u32 = 10_000;
+/// Longest horizon of a forecast, hours; the same bound as for use cases.
+const LONGEST_HORIZON: u32 = 336;
+
+/// The other services.
+pub(crate) struct GrpcSources {
+    peers: Peers,
+}
+
+impl GrpcSources {
+    pub(crate) fn new(peers: Peers) -> Self {
+        Self { peers }
+    }
+}
+
+fn failed(peer: &'static str) -> impl Fn(Status) -> AuditorError {
+    move |status| AuditorError::Peer {
+        peer,
+        source: Box::new(status),
+    }
+}
+
+fn unusable(peer: &'static str) -> impl Fn(FieldError) -> AuditorError {
+    move |source| AuditorError::PeerAnswer { peer, source }
+}
+
+#[async_trait]
+impl Forecasts for GrpcSources {
+    async fn issued(
+        &self,
+        use_case: &UseCaseId,
+        span: TimeSpan,
+    ) -> Result<Vec<IssuedForecast>, AuditorError> {
+        let request = ListForecastsRequest {
+            use_case: use_case.to_string(),
+            issued: span_message(span),
+            limit: MOST_FORECASTS,
+        };
+        let response = self.peers.scorer().list_forecasts(request).await;
+        let forecasts = response.map_err(failed("scorer"))?.into_inner().forecasts;
+        let parsed: Result<Vec<_>, FieldError> = forecasts.into_iter().map(issued).collect();
+        parsed.map_err(unusable("scorer"))
+    }
+
+    async fn hours(
+        &self,
+        use_case: &UseCaseId,
+        forecast: ForecastId,
+        series: &SeriesId,
+    ) -> Result<Vec<ForecastHour>, AuditorError> {
+        let request = GetForecastRequest {
+            use_case: use_case.to_string(),
+            series_id: series.to_string(),
+            forecast_id: forecast.to_string(),
+            issued_before: None,
+        };
+        let response = self.peers.scorer().get_forecast(request).await;
+        let points = response
+            .map_err(failed("scorer"))?
+            .into_inner()
+            .series
+            .map(|series| series.points)
+            .unwrap_or_default();
+        let parsed: Result<Vec<_>, FieldError> = points.into_iter().map(hour).collect();
+        parsed.map_err(unusable("scorer"))
+    }
+}
+
+fn issued(forecast: Forecast) -> Result<IssuedForecast, FieldError> {
+    let start = moment("start", forecast.start)?;
+    if !(1..=LONGEST_HORIZON).contains(&forecast.horizon_hours) {
+        return Err(FieldError::new("horizon_hours", "must be from 1 to 336"));
+    }
+    let horizon = TimeDelta::hours(i64::from(forecast.horizon_hours));
+    let series: Result<Vec<_>, _> = forecast
+        .series_ids
+        .iter()
+        .map(|id| series_id("series_ids", id))
+        .collect();
+    Ok(IssuedForecast {
+        id: uuid_field("forecast_id", &forecast.forecast_id)?,
+        span: TimeSpan {
+            start,
+            end: start + horizon,
+        },
+        model_name: forecast.model_name,
+        model_version: forecast.model_version,
+        series: series?,
+    })
+}
+
+fn hour(point: ForecastPoint) -> Result<ForecastHour, FieldError> {
+    Ok(ForecastHour {
+        time: moment("time", point.time)?,
+        quantiles: quantiles("quantiles", point.quantiles)?,
+    })
+}
+
+#[async_trait]
+impl Actuals for GrpcSources {
+    async fn counts(
+        &self,
+        use_case: &UseCaseId,
+        series: &[SeriesId],
+        span: TimeSpan,
+        known_at: DateTime<Utc>,
+    ) -> Result<KnownCounts, AuditorError> {
+        let request = GetActualsRequest {
+            use_case: use_case.to_string(),
+            series_ids: series.iter().map(ToString::to_string).collect(),
+            span: span_message(span),
+            known_at: timestamp(known_at),
+        };
+        let response = self.peers.feature_store().get_actuals(request).await;
+        let response = response.map_err(failed("feature-store"))?.into_inner();
+        let parsed: Result<_, FieldError> = response.series.into_iter().map(counts).collect();
+        Ok(KnownCounts {
+            series: parsed.map_err(unusable("feature-store"))?,
+            settled_until: optional_moment("settled_until", response.settled_until)
+                .map_err(unusable("feature-store"))?,
+        })
+    }
+}
+
+fn counts(history: SeriesHistory) -> Result<(SeriesId, HourlyCounts), FieldError> {
+    if history.values.iter().any(|value| !value.is_finite()) {
+        return Err(FieldError::new("values", "must be numbers"));
+    }
+    let counts = HourlyCounts {
+        start: moment("start", history.start)?,
+        values: history.values,
+    };
+    Ok((series_id("series_id", &history.series_id)?, counts))
+}

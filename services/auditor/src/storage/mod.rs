@@ -1,0 +1,212 @@
+//! The auditor's tables. Everything that goes into the audit chain goes in with what it is about, in
+//! one transaction.
+
+mod entities;
+mod queries;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use foretide_audit_chain::{AuditRecord, Event, Head};
+use foretide_db::{Database, DatabaseConfig, DbError};
+use foretide_domain::{ForecastId, Phase, RunId, SeriesId, UseCaseId};
+use foretide_migrations::auditor::Migrator;
+use foretide_migrations::{MigrateError, migrate};
+use tokio::sync::Mutex;
+
+use crate::error::AuditorError;
+use crate::model::{Evaluation, PhaseState};
+pub(crate) use queries::audit::AuditFilter;
+pub(crate) use queries::outbox::{OutboxCounts, PendingRow, RowFate};
+
+/// A store that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// Its schema.
+    #[error(transparent)]
+    Schema(#[from] MigrateError),
+}
+
+/// The auditor's tables. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Storage {
+    database: Database,
+    /// Within one process appends take turns here, so that they do not fight for the chain's head.
+    appending: Arc<Mutex<()>>,
+}
+
+impl Storage {
+    pub(crate) async fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
+        let database = Database::connect(config, "auditor").await?;
+        migrate::<Migrator>(&database).await?;
+        queries::audit::ensure_head(database.connection()).await?;
+        Ok(Self {
+            database,
+            appending: Arc::default(),
+        })
+    }
+
+    /// Appends an event, or gives back the record it already has.
+    pub(crate) async fn append(
+        &self,
+        event: Event,
+        now: DateTime<Utc>,
+    ) -> Result<AuditRecord, AuditorError> {
+        let _turn = self.appending.lock().await;
+        self.database
+            .transaction("append audit", |transaction| {
+                let event = event.clone();
+                Box::pin(queries::audit::append(transaction, event, now))
+            })
+            .await
+    }
+
+    pub(crate) async fn records(
+        &self,
+        filter: &AuditFilter,
+    ) -> Result<Vec<AuditRecord>, AuditorError> {
+        queries::audit::list(self.database.connection(), filter).await
+    }
+
+    pub(crate) async fn head(&self) -> Result<Head, AuditorError> {
+        queries::audit::head(self.database.connection()).await
+    }
+
+    /// Gives a use case its first phase. False when it has one.
+    pub(crate) async fn begin_phase(
+        &self,
+        state: &PhaseState,
+        event: Event,
+    ) -> Result<bool, AuditorError> {
+        let _turn = self.appending.lock().await;
+        self.database
+            .transaction("begin phase", |transaction| {
+                let (state, event) = (state.clone(), event.clone());
+                Box::pin(async move {
+                    let is_new = queries::phases::insert(transaction, &state).await?;
+                    if is_new {
+                        queries::audit::append(transaction, event, state.since).await?;
+                    }
+                    Ok(is_new)
+                })
+            })
+            .await
+    }
+
+    /// Changes a phase, unless it is no longer what the decision was based on. False then.
+    pub(crate) async fn change_phase(
+        &self,
+        from: Phase,
+        state: &PhaseState,
+        event: Event,
+    ) -> Result<bool, AuditorError> {
+        let _turn = self.appending.lock().await;
+        self.database
+            .transaction("change phase", |transaction| {
+                let (state, event) = (state.clone(), event.clone());
+                Box::pin(async move {
+                    let changed = queries::phases::update(transaction, from, &state).await?;
+                    if changed {
+                        queries::audit::append(transaction, event, state.since).await?;
+                    }
+                    Ok(changed)
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn phase(
+        &self,
+        use_case: &UseCaseId,
+    ) -> Result<Option<PhaseState>, AuditorError> {
+        queries::phases::find(self.database.connection(), use_case).await
+    }
+
+    pub(crate) async fn phases(&self) -> Result<Vec<PhaseState>, AuditorError> {
+        queries::phases::all(self.database.connection()).await
+    }
+
+    /// Which of the forecasts are evaluated already.
+    pub(crate) async fn evaluated(
+        &self,
+        forecasts: &[ForecastId],
+    ) -> Result<Vec<ForecastId>, AuditorError> {
+        queries::evaluations::evaluated(self.database.connection(), forecasts).await
+    }
+
+    /// Stores a forecast's evaluations with their rows for the workspace. False when another call
+    /// has evaluated the forecast meanwhile; nothing is stored then.
+    pub(crate) async fn store_evaluations(
+        &self,
+        evaluated: &EvaluatedForecast,
+    ) -> Result<bool, AuditorError> {
+        let outcome = self
+            .database
+            .transaction("store evaluations", |transaction| {
+                let evaluated = evaluated.clone();
+                Box::pin(async move {
+                    queries::evaluations::insert(transaction, &evaluated).await?;
+                    queries::outbox::insert(transaction, &evaluated).await?;
+                    Ok::<_, AuditorError>(())
+                })
+            })
+            .await;
+        match outcome {
+            Ok(()) => Ok(true),
+            Err(AuditorError::Database(DbError::Conflict { .. })) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn evaluations(
+        &self,
+        filter: &EvaluationFilter,
+    ) -> Result<Vec<Evaluation>, AuditorError> {
+        queries::evaluations::list(self.database.connection(), filter).await
+    }
+
+    pub(crate) async fn due_rows(
+        &self,
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<PendingRow>, AuditorError> {
+        queries::outbox::due(self.database.connection(), now, limit).await
+    }
+
+    pub(crate) async fn settle_rows(
+        &self,
+        rows: &[PendingRow],
+        fate: &RowFate,
+    ) -> Result<(), AuditorError> {
+        queries::outbox::settle(self.database.connection(), rows, fate).await
+    }
+
+    pub(crate) async fn row_counts(&self, run_id: RunId) -> Result<OutboxCounts, AuditorError> {
+        queries::outbox::counts(self.database.connection(), run_id).await
+    }
+}
+
+/// Everything that is stored when a forecast has been evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct EvaluatedForecast {
+    pub(crate) forecast_id: ForecastId,
+    pub(crate) use_case: UseCaseId,
+    pub(crate) run_id: RunId,
+    pub(crate) evaluated_at: DateTime<Utc>,
+    pub(crate) evaluations: Vec<Evaluation>,
+    /// Rows for the workspace, by idempotency key; empty without a write-back.
+    pub(crate) rows: Vec<(uuid::Uuid, serde_json::Value)>,
+}
+
+/// Which evaluations are asked for, newest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EvaluationFilter {
+    pub(crate) use_case: Option<UseCaseId>,
+    pub(crate) series_id: Option<SeriesId>,
+    /// Only of forecasts that begin in this span, the end excluded.
+    pub(crate) begins: Option<foretide_domain::TimeSpan>,
+    pub(crate) limit: u64,
+}

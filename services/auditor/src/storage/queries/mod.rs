@@ -1,0 +1,6 @@
+//! Queries, one file a family.
+
+pub(crate) mod audit;
+pub(crate) mod evaluations;
+pub(crate) mod outbox;
+pub(crate) mod phases;

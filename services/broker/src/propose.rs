@@ -1,0 +1,312 @@
+//! From a forecast's risk windows, or a person's words, to proposals.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use foretide_audit_chain::CanonicalJson;
+use foretide_domain::{ActionKind, Principal, ProposalId, RunId, UseCaseId};
+use foretide_policy::{PayloadHash, State, approval_needed, may_propose};
+use foretide_teams::{Fact, NoticeDriver, RiskNotice};
+use uuid::Uuid;
+
+use crate::error::BrokerError;
+use crate::events::{self, BROKER};
+use crate::model::{
+    Execution, IssuedForecast, PhaseState, ProposalRecord, ProposeOutcome, RiskWindow,
+};
+use crate::service::Broker;
+use crate::storage::NewProposals;
+
+/// What is turned into proposals.
+#[derive(Debug, Clone)]
+pub(crate) struct ProposeRequest {
+    pub(crate) run_id: RunId,
+    pub(crate) use_case: UseCaseId,
+    pub(crate) as_of: DateTime<Utc>,
+}
+
+/// A notice in a person's words.
+#[derive(Debug, Clone)]
+pub(crate) struct HandWritten {
+    pub(crate) use_case: UseCaseId,
+    pub(crate) title: String,
+    pub(crate) message: String,
+}
+
+/// Told about each stage.
+pub(crate) type Progress<'p> = &'p (dyn Fn(&str, usize, usize) + Send + Sync);
+
+impl Broker {
+    /// Proposes a notice for each risk window of the run's forecast, if the policy allows.
+    pub(crate) async fn propose(
+        &self,
+        caller: &Principal,
+        request: &ProposeRequest,
+        progress: Progress<'_>,
+    ) -> Result<ProposeOutcome, BrokerError> {
+        let use_case = self.declared(&request.use_case)?;
+        let mut outcome = ProposeOutcome {
+            expired: self.expire_overdue().await?,
+            ..ProposeOutcome::default()
+        };
+        progress("reading the phase", 0, 0);
+        let phase = self.phases.phase(&request.use_case).await?;
+        let kill_switch = self.storage.kill_switch().await?.engaged;
+        let kind = ActionKind::TeamsNotice;
+        if let Err(withheld) = may_propose(phase.phase, kind, use_case, None, kill_switch) {
+            outcome.reason = withheld.to_string();
+            return Ok(outcome);
+        }
+        progress("reading the forecast", 0, 0);
+        let Some(forecast) = self.newest_of_run(request).await? else {
+            outcome.reason = "a newer forecast has taken the place of this run's".to_owned();
+            return Ok(outcome);
+        };
+        let validity = Some(forecast.validity);
+        if let Err(withheld) = may_propose(phase.phase, kind, use_case, validity, kill_switch) {
+            outcome.reason = withheld.to_string();
+            return Ok(outcome);
+        }
+        progress("reading risk windows", 0, 0);
+        let mut windows = self
+            .forecasts
+            .risk_windows(&request.use_case, forecast.id)
+            .await?;
+        windows.retain(|window| window.acts && window.span.end > request.as_of);
+        windows.sort_by_key(|window| window.span.start);
+        if windows.is_empty() {
+            outcome.reason = "the forecast has no high-risk period".to_owned();
+        }
+        self.store_proposals(caller, request, &forecast, phase, &windows, &mut outcome)
+            .await?;
+        progress("proposing", windows.len(), windows.len());
+        Ok(outcome)
+    }
+
+    /// The run's forecast, unless another run has issued a newer one.
+    async fn newest_of_run(
+        &self,
+        request: &ProposeRequest,
+    ) -> Result<Option<IssuedForecast>, BrokerError> {
+        let issued = self
+            .forecasts
+            .issued_around(&request.use_case, request.as_of)
+            .await?;
+        let newest = issued.iter().map(|forecast| forecast.issued_at).max();
+        let own = issued
+            .into_iter()
+            .find(|forecast| forecast.run_id == request.run_id);
+        let own = own.ok_or_else(|| BrokerError::NoForecast {
+            run_id: request.run_id,
+            use_case: request.use_case.clone(),
+        })?;
+        Ok((Some(own.issued_at) == newest).then_some(own))
+    }
+
+    async fn store_proposals(
+        &self,
+        caller: &Principal,
+        request: &ProposeRequest,
+        forecast: &IssuedForecast,
+        phase: PhaseState,
+        windows: &[RiskWindow],
+        outcome: &mut ProposeOutcome,
+    ) -> Result<(), BrokerError> {
+        let now = self.clock.now();
+        // Whoever triggers a proposal by hand has proposed it, and cannot approve it.
+        let proposed_by = if caller.is_person() {
+            &caller.name
+        } else {
+            BROKER
+        };
+        let mut proposals = Vec::with_capacity(windows.len());
+        for window in windows {
+            let record = self.proposal_for(request, forecast, window, proposed_by, now)?;
+            let needed = approval_needed(phase.phase, phase.since, now);
+            let event = events::proposed(&record, Some(needed));
+            outcome.proposals.push(record.id);
+            proposals.push((record, event));
+        }
+        let new = NewProposals {
+            use_case: request.use_case.clone(),
+            forecast_id: forecast.id,
+            proposals,
+        };
+        let stored = self.storage.propose(&new, now, events::superseded).await?;
+        outcome.superseded = stored.superseded;
+        for _ in &stored.inserted {
+            self.metrics.proposal("waiting");
+        }
+        self.told.notify_one();
+        Ok(())
+    }
+
+    fn proposal_for(
+        &self,
+        request: &ProposeRequest,
+        forecast: &IssuedForecast,
+        window: &RiskWindow,
+        proposed_by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<ProposalRecord, BrokerError> {
+        let kind = ActionKind::TeamsNotice;
+        let name = format!("{}/{}", window.id, kind.name());
+        let id = ProposalId::from(Uuid::new_v5(&request.run_id.as_uuid(), name.as_bytes()));
+        let notice = self.notice_of(id, request, forecast, window);
+        let mut record = self.record(id, &request.use_case, &notice, proposed_by, now)?;
+        record.run_id = Some(request.run_id);
+        record.forecast_id = Some(forecast.id);
+        record.risk_window_id = Some(window.id);
+        // A notice about a period that is over helps nobody.
+        record.life.expires_at = record.life.expires_at.min(window.span.end);
+        record.life.payload_hash = PayloadHash::of(
+            kind,
+            &record.payload,
+            record.forecast_id,
+            &record.policy_version,
+        );
+        Ok(record)
+    }
+
+    fn notice_of(
+        &self,
+        id: ProposalId,
+        request: &ProposeRequest,
+        forecast: &IssuedForecast,
+        window: &RiskWindow,
+    ) -> RiskNotice {
+        let period = period(window);
+        let hours = window.span.hours();
+        let percent = (window.probability * 100.0).round();
+        let mut drivers: Vec<NoticeDriver> = window
+            .drivers
+            .iter()
+            .map(|driver| NoticeDriver {
+                name: driver.name.clone(),
+                contribution: driver.contribution,
+            })
+            .collect();
+        drivers.sort_by(|left, right| {
+            let [left, right] = [left, right].map(|driver| driver.contribution.abs());
+            right.total_cmp(&left)
+        });
+        RiskNotice {
+            title: format!("High-risk period: {period}"),
+            summary: format!(
+                "{:.1} incidents are expected in these {hours} hours; the SOC carries up to {:.1}. \
+                 The load exceeds that with a probability of {percent}%.",
+                window.expected, window.capacity
+            ),
+            facts: vec![
+                Fact::new("When", period),
+                Fact::new("Probability", format!("{percent}%")),
+                Fact::new("Expected incidents", format!("{:.1}", window.expected)),
+                Fact::new("Capacity", format!("{:.1}", window.capacity)),
+                Fact::new("Raised by", window.trigger.as_str()),
+                Fact::new("Model", forecast.model.as_str()),
+                Fact::new(
+                    "Forecast of",
+                    forecast.issued_at.format("%Y-%m-%d %H:%M UTC").to_string(),
+                ),
+                Fact::new("Run", request.run_id.to_string()),
+                Fact::new("Proposal", id.to_string()),
+            ],
+            drivers,
+            review_url: self.review_url(id),
+        }
+    }
+
+    /// Proposes a notice in a person's words.
+    pub(crate) async fn create(
+        &self,
+        caller: &Principal,
+        written: HandWritten,
+    ) -> Result<ProposalRecord, BrokerError> {
+        if !caller.is_person() {
+            return Err(BrokerError::NotAPerson);
+        }
+        let use_case = self.declared(&written.use_case)?;
+        let phase = self.phases.phase(&written.use_case).await?;
+        let kill_switch = self.storage.kill_switch().await?.engaged;
+        may_propose(
+            phase.phase,
+            ActionKind::TeamsNotice,
+            use_case,
+            None,
+            kill_switch,
+        )?;
+        let now = self.clock.now();
+        let id = ProposalId::new();
+        let notice = RiskNotice {
+            title: written.title,
+            summary: written.message,
+            facts: vec![
+                Fact::new("Use case", written.use_case.as_str()),
+                Fact::new("Proposed by", caller.name.as_str()),
+                Fact::new("Proposal", id.to_string()),
+            ],
+            drivers: vec![],
+            review_url: self.review_url(id),
+        };
+        let record = self.record(id, &written.use_case, &notice, &caller.name, now)?;
+        let needed = approval_needed(phase.phase, phase.since, now);
+        let event = events::proposed(&record, Some(needed));
+        self.storage.insert(&record, &event, now).await?;
+        self.metrics.proposal("waiting");
+        self.told.notify_one();
+        Ok(record)
+    }
+
+    fn record(
+        &self,
+        id: ProposalId,
+        use_case: &UseCaseId,
+        notice: &RiskNotice,
+        proposed_by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<ProposalRecord, BrokerError> {
+        let kind = ActionKind::TeamsNotice;
+        let policy_version = self.config.policy.version();
+        let message = notice.message()?;
+        let payload: CanonicalJson = message
+            .as_json()
+            .parse()
+            .expect("a message is made as JSON");
+        let payload_hash = PayloadHash::of(kind, &payload, None, &policy_version);
+        let waits = TimeDelta::hours(i64::from(self.config.policy.expires_after_hours));
+        Ok(ProposalRecord {
+            id,
+            run_id: None,
+            use_case: use_case.clone(),
+            forecast_id: None,
+            risk_window_id: None,
+            kind,
+            title: notice.title.clone(),
+            payload,
+            policy_version,
+            proposed_at: now,
+            life: foretide_policy::Proposal {
+                proposed_by: proposed_by.to_owned(),
+                payload_hash,
+                expires_at: now + waits,
+                state: State::Waiting,
+                approvals: vec![],
+            },
+            decisions: vec![],
+            execution: Execution::default(),
+        })
+    }
+
+    fn review_url(&self, id: ProposalId) -> url::Url {
+        self.config.console_page(["proposals", &id.to_string()])
+    }
+}
+
+/// `Sat 10 Jan 08:00 to 16:00 UTC`, with the second date where it is another.
+fn period(window: &RiskWindow) -> String {
+    let (start, end) = (window.span.start, window.span.end);
+    let from = start.format("%a %-d %b %H:%M");
+    if start.date_naive() == end.date_naive() {
+        format!("{from} to {} UTC", end.format("%H:%M"))
+    } else {
+        format!("{from} to {} UTC", end.format("%a %-d %b %H:%M"))
+    }
+}
