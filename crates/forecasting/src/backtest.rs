@@ -1,6 +1,6 @@
 //! Rolling-origin backtest inside the history: trained once a week, issued once a day, as in use.
 
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, Outcome};
 use crate::candidate::{CandidateKind, CandidateScore};
 use crate::metrics::{evaluate_values, pinball_of};
 use crate::model::{RegressorRange, Row, SeriesParameters};
@@ -19,7 +19,7 @@ pub(crate) struct Path {
     /// Expected counts.
     pub(crate) means: Vec<f64>,
     /// Quantiles before calibration, and what happened.
-    pub(crate) outcomes: Vec<([f64; 5], f64)>,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 /// What a forecast at one moment of the history may see, and what happened then.
@@ -94,13 +94,13 @@ pub(crate) fn score(kind: CandidateKind, paths: &[Path]) -> CandidateScore {
         .map_or(0, |last| last + 1);
     let mut outcomes = Vec::new();
     for fold in 0..folds {
-        let others = paths.iter().filter(|path| path.fold != fold);
-        let calibration = Calibration::learn(others.flat_map(|path| &path.outcomes));
-        let served = paths.iter().filter(|path| path.fold == fold);
+        let others = outcomes_of(paths, |path| path.fold != fold);
+        let calibration = Calibration::learn(&others);
+        let served = outcomes_of(paths, |path| path.fold == fold);
         outcomes.extend(
             served
-                .flat_map(|path| &path.outcomes)
-                .map(|(q, actual)| (calibration.apply(*q), *actual)),
+                .into_iter()
+                .map(|(q, actual)| (calibration.apply(q), actual)),
         );
     }
     let evaluation = evaluate_values(&outcomes);
@@ -118,5 +118,13 @@ pub(crate) fn score(kind: CandidateKind, paths: &[Path]) -> CandidateScore {
 
 /// The calibration that all weeks together teach.
 pub(crate) fn calibration(paths: &[Path]) -> Calibration {
-    Calibration::learn(paths.iter().flat_map(|path| &path.outcomes))
+    Calibration::learn(&outcomes_of(paths, |_| true))
+}
+
+fn outcomes_of(paths: &[Path], of: impl Fn(&Path) -> bool) -> Vec<Outcome> {
+    paths
+        .iter()
+        .filter(|path| of(path))
+        .flat_map(|path| path.outcomes.clone())
+        .collect()
 }

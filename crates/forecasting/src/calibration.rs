@@ -23,6 +23,9 @@ const FEWEST_SCORES: usize = 48;
 
 const MEDIAN: usize = 2;
 
+/// Quantiles, and what happened.
+pub(crate) type Outcome = ([f64; 5], f64);
+
 impl Calibration {
     /// No correction.
     pub(crate) const NONE: Self = Self {
@@ -31,13 +34,13 @@ impl Calibration {
     };
 
     /// Learns from backtest (quantiles, actual) pairs.
-    pub(crate) fn learn<'a>(outcomes: impl Iterator<Item = &'a ([f64; 5], f64)> + Clone) -> Self {
-        let hours = outcomes.clone().count();
+    pub(crate) fn learn(outcomes: &[Outcome]) -> Self {
+        let hours = outcomes.len();
         if hours < FEWEST_SCORES {
             return Self::NONE;
         }
         let error: f64 = outcomes
-            .clone()
+            .iter()
             .map(|(q, actual)| (q[MEDIAN] - actual).abs())
             .sum();
         let floor = 0.1 * error / hours as f64;
@@ -51,10 +54,10 @@ impl Calibration {
             }
             let sign = if index > MEDIAN { 1.0 } else { -1.0 };
             let covered = level.max(1.0 - level);
-            let score = |(q, actual): &([f64; 5], f64)| {
+            let score = |(q, actual): &Outcome| {
                 sign * (actual - q[index]) / ((q[index] - q[MEDIAN]).abs() + floor)
             };
-            let mut scores: Vec<f64> = outcomes.clone().map(score).collect();
+            let mut scores: Vec<f64> = outcomes.iter().map(score).collect();
             let needed = conformal_quantile(&mut scores, covered);
             shift[index] = sign * needed.clamp(SHIFT_BOUNDS.0, SHIFT_BOUNDS.1);
         }

@@ -132,6 +132,9 @@ fn trailing(sums: &[f64], end: usize, weeks: usize) -> f64 {
     }
 }
 
+/// Number of groups, the group of an hour of the week, and the groups' prior variance.
+type Layer = (usize, fn(usize) -> usize, f64);
+
 /// Hour-of-week profile: hour of day x weekday, and on top what the hour of the week has shown to
 /// differ; each shrunk by how sure the history makes it.
 fn profile(values: &[f64], hour_of_week: &[u8], anchor: f64) -> Vec<f64> {
@@ -148,7 +151,7 @@ fn profile(values: &[f64], hour_of_week: &[u8], anchor: f64) -> Vec<f64> {
         values[index] / (level + ANCHOR_SHARE * anchor)
     };
     let ratios: Vec<f64> = (0..values.len()).map(ratio).collect();
-    let layers: [(usize, fn(usize) -> usize, f64); 3] = [
+    let layers: [Layer; 3] = [
         (24, |hour| hour % 24, HOUR_VARIANCE),
         (7, |hour| hour / 24, WEEKDAY_VARIANCE),
         (HOURS_OF_WEEK, |hour| hour, HOUR_OF_WEEK_VARIANCE),

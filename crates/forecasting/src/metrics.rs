@@ -2,6 +2,8 @@
 
 use foretide_domain::{LEVELS, Quantiles};
 
+use crate::calibration::Outcome;
+
 /// Mean pinball loss of five quantiles against what happened, in counts. Lower is better.
 #[must_use]
 pub fn pinball(quantiles: &Quantiles, actual: f64) -> f64 {
@@ -53,11 +55,11 @@ pub fn evaluate(outcomes: &[(Quantiles, f64)]) -> Option<Evaluation> {
     evaluate_values(&values)
 }
 
-pub(crate) fn evaluate_values(outcomes: &[([f64; 5], f64)]) -> Option<Evaluation> {
+pub(crate) fn evaluate_values(outcomes: &[Outcome]) -> Option<Evaluation> {
     if outcomes.is_empty() {
         return None;
     }
-    let mean = |measure: &dyn Fn(&([f64; 5], f64)) -> f64| {
+    let mean = |measure: &dyn Fn(&Outcome) -> f64| {
         outcomes.iter().map(measure).sum::<f64>() / outcomes.len() as f64
     };
     let share = |inside: bool| if inside { 1.0 } else { 0.0 };

@@ -151,7 +151,9 @@ impl<'a> Course<'a> {
     fn new(panel: &'a TrainingPanel, options: &'a TrainOptions, basis: &'a SeasonBasis) -> Self {
         let hours = panel.hours();
         let design = |hours| Design::new(basis, &panel.hour_of_week, &panel.regressors, hours);
-        let folds = (1..=fold_count(hours, options.folds))
+        // A series that began late may spare more trainings than the panel as a whole.
+        let most = (hours / HOURS_OF_WEEK - 1).min(options.folds);
+        let folds = (1..=most)
             .map(|weeks_back| design(hours - weeks_back * HOURS_OF_WEEK))
             .collect();
         Self {

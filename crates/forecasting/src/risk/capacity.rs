@@ -4,7 +4,7 @@ use crate::statistics::{conformal_quantile, quantile};
 use crate::week::HOURS_OF_WEEK;
 
 /// Weeks a usual load is the median of.
-const USUAL_WEEKS: usize = 8;
+const USUAL_WEEKS: usize = 13;
 
 /// Fewest earlier weeks a usual load is taken from when past windows are scored.
 const FEWEST_WEEKS: usize = 3;

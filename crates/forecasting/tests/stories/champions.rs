@@ -197,6 +197,23 @@ fn a_product_that_came_late_is_learning_although_the_panel_is_long() {
 }
 
 #[test]
+fn a_late_series_of_any_length_is_trained() {
+    let hours = 40 * 24;
+    for silent_days in 0..40 {
+        let values = draw(
+            11,
+            hours,
+            |hour| if hour < silent_days * 24 { 0.0 } else { 2.0 },
+        );
+        let report = &trained(&panel_of(vec![("Late", values)], vec![])).reports[0];
+        assert!(
+            report.learning && !report.scores.is_empty(),
+            "{silent_days}: {report:?}"
+        );
+    }
+}
+
+#[test]
 fn training_is_deterministic_on_any_number_of_threads() {
     let series = (0..5).map(|i| draw(i, 70 * 24, |hour| business_week(hour, 3.0 + i as f64)));
     let names = ["A", "B", "C", "D", "E"];
@@ -211,7 +228,7 @@ fn training_is_deterministic_on_any_number_of_threads() {
         ..TrainOptions::default()
     };
     let together = train(&panel, &options, &mut |done, total| {
-        heard.push((done, total))
+        heard.push((done, total));
     })
     .unwrap();
     assert_eq!(alone, together);

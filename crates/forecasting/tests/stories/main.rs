@@ -1,4 +1,14 @@
 //! What the forecasting crate promises, as stories.
 
+#[cfg(test)]
 mod champions;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod real_attack_counts;
+#[cfg(test)]
+mod risk_windows;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod weekend_surges;

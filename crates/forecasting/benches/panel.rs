@@ -1,0 +1,86 @@
+//! Training and native prediction speed.
+
+use chrono::Duration;
+use divan::counter::ItemsCount;
+use foretide_forecasting::{PanelSeries, ScoringFrame, TrainOptions, TrainingPanel, train};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn main() {
+    divan::main();
+}
+
+const HOURS: usize = 90 * 24;
+
+fn panel(series: usize) -> TrainingPanel {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut one = |index: usize| {
+        let count = |hour: usize| {
+            let season = if (8..18).contains(&(hour % 24)) {
+                2.0
+            } else {
+                0.5
+            };
+            (20.0 * season * rng.random_range(0.0..2.0_f64)).round()
+        };
+        PanelSeries {
+            id: format!("attack_volume/product=P{index}")
+                .parse()
+                .expect("a series id"),
+            values: (0..HOURS).map(count).collect(),
+        }
+    };
+    TrainingPanel {
+        start: "2026-01-05T00:00:00Z".parse().expect("a time"),
+        hour_of_week: (0..HOURS).map(|hour| (hour % 168) as u8).collect(),
+        regressors: vec![],
+        series: (0..series).map(&mut one).collect(),
+    }
+}
+
+/// All candidates, backtest of four weeks, champion, calibration.
+#[divan::bench(args = [1, 100], sample_count = 10)]
+fn train_90_days(bencher: divan::Bencher<'_, '_>, series: usize) {
+    let panel = panel(series);
+    bencher.counter(ItemsCount::new(series)).bench_local(|| {
+        train(
+            divan::black_box(&panel),
+            &TrainOptions::default(),
+            &mut |_, _| {},
+        )
+    });
+}
+
+#[divan::bench]
+fn predict_1000_series_48_hours(bencher: divan::Bencher<'_, '_>) {
+    let panel = panel(1_000);
+    let few = TrainingPanel {
+        series: panel.series[..20].to_vec(),
+        ..panel.clone()
+    };
+    let mut model = train(&few, &TrainOptions::default(), &mut |_, _| {})
+        .expect("the panel is valid")
+        .model;
+    model.schema.series = panel
+        .series
+        .iter()
+        .map(|series| series.id.clone())
+        .collect();
+    model.series = model.series.iter().cycle().take(1_000).cloned().collect();
+    let frame = ScoringFrame {
+        start: panel.start + Duration::hours(HOURS as i64),
+        hour_of_week: (0..48).map(|hour| ((HOURS + hour) % 168) as u8).collect(),
+        history_hour_of_week: panel.hour_of_week,
+        regressors: vec![],
+        series: panel.series,
+    };
+    bencher
+        .counter(ItemsCount::new(48_000_usize))
+        .bench_local(|| {
+            let inputs = model
+                .schema
+                .inputs(divan::black_box(&frame))
+                .expect("the frame fits");
+            model.predict(&inputs)
+        });
+}
