@@ -1,1 +1,92 @@
 //! Step 4, score: forecasts with intervals from the champion, written back to the workspace.
+//!
+//! The service's story: a run asks for the forecast of a use case as of a moment. The trainer names
+//! the champion, whose ONNX artefact is read from the lake (its checksum must fit) and kept in memory;
+//! the feature store gives the fresh history and what is known of the hours ahead. ONNX Runtime gives
+//! quantiles, means and drivers. Where inputs are incomplete the intervals are widened and the
+//! forecast says `degraded`. Use cases with a trigger get their risk windows, and those of the named
+//! baseline beside them. One transaction keeps it all, together with what still has to leave: rows for
+//! `PredictiveAlerting_CL` and the audit event. Both are tried at once and again in the background
+//! until they are through. The same run asked for again returns the forecast it made.
+
+mod audit;
+pub mod config;
+mod error;
+mod grpc;
+mod metrics;
+mod model;
+mod outbox;
+mod points;
+mod rows;
+mod service;
+mod sessions;
+mod sources;
+mod storage;
+mod write_back;
+
+use std::sync::Arc;
+
+use foretide_api::scoring::v1::scoring_service_server::{SERVICE_NAME, ScoringServiceServer};
+use foretide_db::Database;
+use foretide_migrations::scorer::Migrator;
+use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
+use tonic::service::Routes;
+
+use crate::audit::AuditTrail;
+use crate::config::Config;
+use crate::grpc::ScoringGrpc;
+use crate::service::Scorer;
+use crate::sessions::Sessions;
+use crate::sources::{FeatureStore, Trainer};
+use crate::storage::Store;
+use crate::write_back::WriteBack;
+
+/// Builds the service: database migrated, outboxes ready, routes to be served.
+///
+/// # Errors
+/// When the configuration is out of bounds, the database cannot be opened or the sink cannot be. A
+/// missing ONNX Runtime is no reason not to start: scoring then says what is missing.
+pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
+    config
+        .check()
+        .map_err(|error| BuildError::new("scorer", error))?;
+    let sink = config.sink(&ctx.clock)?;
+    let database = Database::connect(&ctx.database, ctx.name)
+        .await
+        .map_err(|error| BuildError::new("scorer database", error))?;
+    foretide_migrations::migrate::<Migrator>(&database)
+        .await
+        .map_err(|error| BuildError::new("scorer database", error))?;
+    if sink.is_none() {
+        tracing::info!(
+            "no sink is configured: forecasts are kept here and not written back to a workspace"
+        );
+    }
+    let store = Store::new(database);
+    let write_back = Arc::new(WriteBack::new(store.clone(), sink, config.outbox));
+    let audit = AuditTrail::new(
+        store.clone(),
+        ctx.peers.auditor(),
+        Arc::clone(&ctx.clock),
+        config.outbox,
+    );
+    let audit_wake = audit.wake();
+    let scorer = Scorer {
+        champions: Arc::new(Trainer::new(ctx.peers.trainer())),
+        frames: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
+        sessions: Sessions::new(ctx.lake.clone(), ctx.onnx_library.clone()),
+        store,
+        use_cases: Arc::clone(&ctx.use_cases),
+        write_back: Arc::clone(&write_back),
+        audit_wake,
+        completeness_threshold: config.completeness_threshold,
+        valid_for_hours: config.valid_for_hours,
+    };
+    let routes = Routes::new(
+        ScoringServiceServer::new(ScoringGrpc::new(Arc::new(scorer)))
+            .max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
+    );
+    Ok(BuiltService::new(routes, vec![SERVICE_NAME])
+        .with_background(write_back.run(ctx.shutdown.clone()))
+        .with_background(audit.run(ctx.shutdown.clone())))
+}

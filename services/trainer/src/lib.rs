@@ -1,1 +1,82 @@
 //! Step 3, train: backtests, champions, ONNX artefacts, lineage in MLflow.
+//!
+//! The service's story: a run asks for a model of a use case as of a moment. The feature store gives
+//! the training set that was known then; all series are backtested and each gets the candidate that
+//! did best; the whole panel becomes one ONNX graph, which is run once beside the native formulas and
+//! refused when the two disagree. The artefact goes to the lake under its own checksum. One
+//! transaction then makes the version, moves the alias `champion` to it and enters it into the
+//! ledger. The ledger is told to MLflow in the background, in order, for as long as it takes: serving
+//! never waits for MLflow. The same run asked for again returns the version it made.
+
+pub mod config;
+mod error;
+mod grpc;
+mod ledger;
+mod lineage;
+mod metrics;
+mod model;
+mod panel;
+mod service;
+mod sources;
+mod storage;
+
+use std::sync::Arc;
+
+use foretide_api::training::v1::training_service_server::{SERVICE_NAME, TrainingServiceServer};
+use foretide_db::Database;
+use foretide_migrations::trainer::Migrator;
+use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
+use tokio::sync::Notify;
+use tonic::service::Routes;
+
+use crate::config::Config;
+use crate::grpc::TrainingGrpc;
+use crate::ledger::Ledger;
+use crate::service::Trainer;
+use crate::sources::FeatureStore;
+use crate::storage::Store;
+
+/// Builds the service: database migrated, ledger ready, routes to be served.
+///
+/// # Errors
+/// When the database cannot be opened or the MLflow address is none. A missing ONNX Runtime is no
+/// reason not to start: training then says what is missing.
+pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
+    let database = Database::connect(&ctx.database, ctx.name)
+        .await
+        .map_err(|error| BuildError::new("trainer database", error))?;
+    foretide_migrations::migrate::<Migrator>(&database)
+        .await
+        .map_err(|error| BuildError::new("trainer database", error))?;
+    let store = Store::new(database);
+    let mlflow = config.mlflow_client(&ctx.clock)?;
+    let wake = Arc::new(Notify::new());
+    let trainer = Trainer {
+        training_sets: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
+        lake: ctx.lake.clone(),
+        store: store.clone(),
+        use_cases: Arc::clone(&ctx.use_cases),
+        onnx_library: ctx.onnx_library.clone(),
+        clock: Arc::clone(&ctx.clock),
+        ledger_wake: Arc::clone(&wake),
+        one_at_a_time: tokio::sync::Mutex::new(()),
+    };
+    let grpc = TrainingGrpc::new(Arc::new(trainer), mlflow.is_some());
+    let routes = Routes::new(
+        TrainingServiceServer::new(grpc).max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
+    );
+    let built = BuiltService::new(routes, vec![SERVICE_NAME]);
+    let Some(mlflow) = mlflow else {
+        tracing::info!("no MLflow is configured: the ledger waits and the local registry serves");
+        return Ok(built);
+    };
+    let ledger = Ledger {
+        mlflow,
+        lake: ctx.lake.clone(),
+        store,
+        clock: Arc::clone(&ctx.clock),
+        wake,
+        pace: config.ledger,
+    };
+    Ok(built.with_background(ledger.run(ctx.shutdown.clone())))
+}

@@ -1,0 +1,52 @@
+//! Rows of `PredictiveAlerting_CL`.
+
+use chrono::SecondsFormat;
+use serde_json::{Map, Value, json};
+
+use crate::model::{Forecast, SeriesForecast, row_key};
+
+/// One row an hour of the series.
+pub(crate) fn render(forecast: &Forecast, series: &SeriesForecast) -> Vec<Value> {
+    let validity = forecast.validity_of(series).name();
+    let moment =
+        |moment: chrono::DateTime<chrono::Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    (0..series.points.hours())
+        .map(|ahead| {
+            let hour = forecast.hour(ahead);
+            let [q025, q100, q500, q900, q975] = series.points.quantiles[ahead].values();
+            json!({
+                "TimeGenerated": moment(forecast.issued_at),
+                "RunId": forecast.run_id.to_string(),
+                "ForecastId": forecast.id.to_string(),
+                "UseCase": forecast.use_case.as_str(),
+                "SeriesId": series.series_id.to_string(),
+                "TargetTime": moment(hour),
+                "Predicted": series.points.mean[ahead],
+                "Q025": q025,
+                "Q10": q100,
+                "Q50": q500,
+                "Q90": q900,
+                "Q975": q975,
+                "Horizon": ahead + 1,
+                "ModelName": forecast.model_name,
+                "ModelVersion": forecast.model_version.to_string(),
+                "ModelKind": series.model_kind,
+                "Completeness": forecast.completeness,
+                "Validity": validity,
+                "ValidUntil": moment(forecast.valid_until),
+                "Drivers": drivers(forecast, series, ahead),
+                "IdempotencyKey": row_key(forecast.id, &series.series_id, hour).to_string(),
+            })
+        })
+        .collect()
+}
+
+/// The parts of the mean by name; those without effect are left out, the sum stays.
+fn drivers(forecast: &Forecast, series: &SeriesForecast, ahead: usize) -> Map<String, Value> {
+    let values = series.points.drivers_of(ahead);
+    let named = forecast.drivers.iter().zip(values);
+    named
+        .filter(|(_, value)| **value != 0.0)
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! Configuration of the trainer.
+
+use std::time::Duration;
+
+use foretide_domain::SharedClock;
+use foretide_http::ClientOptions;
+use foretide_mlflow::{Credentials, MlflowClient};
+use foretide_service_runtime::BuildError;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+/// The `trainer` section.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The MLflow server that is told of every model version. Without it the ledger waits.
+    pub mlflow: Option<MlflowConfig>,
+    /// How patiently the ledger is delivered.
+    pub ledger: LedgerPace,
+}
+
+/// An MLflow server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MlflowConfig {
+    /// Its address, e.g. `http://mlflow:5000`.
+    pub url: Url,
+    /// User name, for the basic-auth app; goes with `password`.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Password of the user.
+    #[serde(default)]
+    pub password: Option<SecretString>,
+    /// Bearer token, for a proxy; instead of user and password.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+}
+
+/// How patiently the ledger is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerPace {
+    /// Wait after the first failure, milliseconds; doubles with every further one.
+    pub first_wait_ms: u64,
+    /// Longest wait between two tries, milliseconds.
+    pub longest_wait_ms: u64,
+}
+
+impl Default for LedgerPace {
+    fn default() -> Self {
+        Self {
+            first_wait_ms: 1_000,
+            longest_wait_ms: 300_000,
+        }
+    }
+}
+
+impl LedgerPace {
+    /// Wait after so many failures in a row, at least what the server asked for.
+    pub(crate) fn wait(self, failures: u32, asked: Option<Duration>) -> Duration {
+        let doubled = self
+            .first_wait_ms
+            .saturating_mul(2_u64.saturating_pow(failures.saturating_sub(1)));
+        Duration::from_millis(doubled.min(self.longest_wait_ms)).max(asked.unwrap_or_default())
+    }
+}
+
+/// Credentials that contradict each other.
+#[derive(Debug, thiserror::Error)]
+#[error("trainer.mlflow takes user and password, or token, or none of them")]
+struct ContradictoryCredentials;
+
+impl Config {
+    pub(crate) fn mlflow_client(
+        &self,
+        clock: &SharedClock,
+    ) -> Result<Option<MlflowClient>, BuildError> {
+        let Some(mlflow) = self.mlflow.clone() else {
+            return Ok(None);
+        };
+        let refused = |error| BuildError::new("trainer.mlflow", error);
+        let credentials = match (mlflow.user, mlflow.password, mlflow.token) {
+            (None, None, None) => Credentials::None,
+            (Some(user), Some(password), None) => Credentials::Basic { user, password },
+            (None, None, Some(token)) => Credentials::Bearer(token),
+            _ => return Err(BuildError::new("trainer.mlflow", ContradictoryCredentials)),
+        };
+        let http = foretide_http::client(&ClientOptions::default())
+            .map_err(|error| BuildError::new("trainer.mlflow", error))?;
+        MlflowClient::new(mlflow.url, credentials, http, SharedClock::clone(clock))
+            .map(Some)
+            .map_err(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_never_undercut_the_server() {
+        let pace = LedgerPace {
+            first_wait_ms: 100,
+            longest_wait_ms: 1_000,
+        };
+        let waits: Vec<_> = (1..=6).map(|n| pace.wait(n, None).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(pace.wait(200, None).as_millis(), 1_000);
+        assert_eq!(pace.wait(1, Some(Duration::from_secs(60))).as_secs(), 60);
+    }
+}
