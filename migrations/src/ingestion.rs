@@ -1,6 +1,9 @@
 //! Schema of the `ingestion` service.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, date, string, text, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+};
 
 /// Migrations of the `ingestion` service, oldest first. Add-only.
 #[derive(Debug)]
@@ -9,6 +12,132 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![]
+        vec![Box::new(Ledger)]
     }
+}
+
+/// What has been read, how far, and what was refused.
+struct Ledger;
+
+impl MigrationName for Ledger {
+    fn name(&self) -> &'static str {
+        "m20261123_000001_ingestion_ledger"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Ledger {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            source_object(),
+            table_state(),
+            event_file(),
+            first_seen(),
+            quarantined_row(),
+        ] {
+            manager.create_table(table).await?;
+        }
+        let by_day = Index::create()
+            .name("event_file_stream_day")
+            .table("event_file")
+            .col("stream")
+            .col("day")
+            .to_owned();
+        manager.create_index(by_day).await?;
+        let by_table = Index::create()
+            .name("quarantined_row_table_known_at")
+            .table("quarantined_row")
+            .col("table_name")
+            .col("known_at")
+            .to_owned();
+        manager.create_index(by_table).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            "quarantined_row",
+            "first_seen",
+            "event_file",
+            "table_state",
+            "source_object",
+        ] {
+            manager
+                .drop_table(Table::drop().table(table).to_owned())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// How far each object of the source has been read.
+fn source_object() -> TableCreateStatement {
+    Table::create()
+        .table("source_object")
+        .col(string("table_name"))
+        .col(text("path"))
+        .col(big_integer("size"))
+        .col(text("etag"))
+        .col(big_integer("consumed"))
+        .col(big_integer("seen"))
+        .col(big_integer("lines"))
+        .col(text("head"))
+        .col(timestamp_with_time_zone("read_as_of"))
+        .col(uuid("run_id"))
+        .primary_key(Index::create().col("table_name").col("path"))
+        .to_owned()
+}
+
+/// Watermark and totals of each table.
+fn table_state() -> TableCreateStatement {
+    Table::create()
+        .table("table_state")
+        .col(string("table_name").primary_key())
+        .col(timestamp_with_time_zone_null("event_time"))
+        .col(timestamp_with_time_zone("known_at"))
+        .col(big_integer("rows_total"))
+        .col(big_integer("rows_duplicate"))
+        .col(big_integer("rows_quarantined"))
+        .col(uuid("run_id"))
+        .to_owned()
+}
+
+/// The event files in the lake that count. A file that is not here is the leftover of a crash.
+fn event_file() -> TableCreateStatement {
+    Table::create()
+        .table("event_file")
+        .col(string("path").primary_key())
+        .col(string("stream"))
+        .col(date("day"))
+        .col(timestamp_with_time_zone("known_at"))
+        .col(big_integer("rows"))
+        .col(string("sha256"))
+        .col(uuid("run_id"))
+        .to_owned()
+}
+
+/// When things that are repeated under other times (alerts, indicators) were seen first.
+fn first_seen() -> TableCreateStatement {
+    Table::create()
+        .table("first_seen")
+        .col(string("stream"))
+        .col(string("event_key"))
+        .col(timestamp_with_time_zone("event_time"))
+        .col(uuid("run_id"))
+        .primary_key(Index::create().col("stream").col("event_key"))
+        .to_owned()
+}
+
+/// Rows and objects that were refused, and why.
+fn quarantined_row() -> TableCreateStatement {
+    Table::create()
+        .table("quarantined_row")
+        .col(uuid("id").primary_key())
+        .col(string("table_name"))
+        .col(text("object"))
+        .col(big_integer("line"))
+        .col(string("reason"))
+        .col(text("sample"))
+        .col(timestamp_with_time_zone("known_at"))
+        .col(uuid("run_id"))
+        .to_owned()
 }

@@ -25,7 +25,8 @@ pub struct LakeConfig {
     /// Account key. Without it workload identity, a client secret or a managed identity is taken
     /// from the environment (`AZURE_CLIENT_ID`, `AZURE_TENANT_ID`, `AZURE_FEDERATED_TOKEN_FILE`…).
     pub access_key: Option<SecretString>,
-    /// Blob endpoint of another cloud, `https://account.blob.core.usgovcloudapi.net`.
+    /// Blob endpoint of another cloud, `https://account.blob.core.usgovcloudapi.net`, or of an
+    /// emulator on another port, `http://127.0.0.1:10123/devstoreaccount1`.
     pub endpoint: Option<String>,
     /// Talks to Azurite on `http://127.0.0.1:10000`, or where `AZURITE_BLOB_STORAGE_URL` says.
     pub use_emulator: bool,
@@ -105,7 +106,9 @@ fn open_azure(config: &LakeConfig, url: &Url) -> Result<Arc<dyn ObjectStore>, La
         builder = builder.with_access_key(key.expose_secret());
     }
     if let Some(endpoint) = &config.endpoint {
-        builder = builder.with_endpoint(endpoint.clone());
+        builder = builder
+            .with_endpoint(endpoint.clone())
+            .with_allow_http(endpoint.starts_with("http://"));
     }
     let store = builder
         .build()

@@ -1,0 +1,2 @@
+//! Rows per second of the files source (being written).
+fn main() {}

@@ -1,0 +1,212 @@
+//! How the rows of one object are understood.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foretide_domain::SentinelTable;
+
+use super::layout::{Kind, Placed};
+use crate::config::{CountsConfig, CountsLabels, FilesConfig};
+use crate::event::{Event, Stream};
+use crate::pseudonym::Pseudonyms;
+use crate::rows::{Reason, Record, Refusal, Scalar};
+use crate::tables::{self, RowContext, RowTimes, label, plausible};
+
+const HOUR_MS: i64 = 3_600_000;
+const SERIES: usize = 0;
+const TIME: usize = 1;
+const VALUE: usize = 2;
+
+/// How the rows of an object are understood, in a run.
+#[derive(Debug, Clone)]
+pub(super) struct ReadPlan {
+    /// Columns that are read, by the names they have in the object.
+    pub(super) names: Vec<String>,
+    /// Column without which the object is no use.
+    pub(super) required: usize,
+    /// The run's moment, milliseconds since 1970.
+    pub(super) as_of: i64,
+    /// The table, unless these are counts.
+    pub(super) table: Option<SentinelTable>,
+    counts: Option<Arc<CountsConfig>>,
+    values: Vec<(usize, BTreeMap<String, String>)>,
+    folder_time: Option<i64>,
+    pseudonyms: Pseudonyms,
+}
+
+impl ReadPlan {
+    pub(super) fn new(
+        path: &str,
+        placed: Placed,
+        config: &FilesConfig,
+        pseudonyms: &Pseudonyms,
+        as_of: i64,
+    ) -> Self {
+        let empty = Self {
+            names: Vec::new(),
+            required: 0,
+            as_of,
+            table: None,
+            counts: None,
+            values: Vec::new(),
+            folder_time: placed.folder_time,
+            pseudonyms: pseudonyms.clone(),
+        };
+        match placed.kind {
+            Kind::Counts(at) => {
+                let counts = config.counts[at].clone();
+                let columns = &counts.columns;
+                Self {
+                    names: [&columns.series, &columns.time, &columns.value]
+                        .map(String::clone)
+                        .into(),
+                    required: TIME,
+                    counts: Some(Arc::new(counts)),
+                    ..empty
+                }
+            }
+            Kind::Table(table) => {
+                let mapping = config.mappings.get(path);
+                let known = tables::columns(table);
+                let name_of = |column: &&str| {
+                    let mapped = mapping.and_then(|mapping| mapping.columns.get(*column));
+                    mapped.cloned().unwrap_or_else(|| (*column).to_owned())
+                };
+                let values = mapping.map(|mapping| &mapping.values).into_iter().flatten();
+                Self {
+                    names: known.iter().map(name_of).collect(),
+                    table: Some(table),
+                    values: values
+                        .filter_map(|(column, values)| {
+                            let at = known.iter().position(|known| known == column)?;
+                            Some((at, values.clone()))
+                        })
+                        .collect(),
+                    ..empty
+                }
+            }
+        }
+    }
+
+    /// Where the events go.
+    pub(super) fn stream(&self) -> Stream {
+        match (&self.counts, self.table) {
+            (Some(counts), _) => Stream::Counts(counts.measure),
+            (None, Some(table)) => Stream::Table(table),
+            (None, None) => unreachable!("a plan is for counts or for a table"),
+        }
+    }
+
+    /// Whether rows are told apart by all their columns.
+    pub(super) fn needs_whole_rows(&self) -> bool {
+        matches!(
+            self.table,
+            Some(
+                SentinelTable::SigninLogs | SentinelTable::CommonSecurityLog | SentinelTable::Usage
+            )
+        )
+    }
+
+    /// Puts the table's values in place of the file's.
+    pub(super) fn translate(&self, record: &mut Record<'_>) {
+        for (column, values) in &self.values {
+            let text = match &record.values[*column] {
+                Scalar::Text(text) => text.trim().to_owned(),
+                Scalar::Integer(number) => number.to_string(),
+                _ => continue,
+            };
+            if let Some(value) = values.get(&text) {
+                record.values[*column] = Scalar::Text(Cow::Owned(value.clone()));
+            }
+        }
+    }
+
+    fn context<'a>(&'a self, raw: &'a [u8]) -> RowContext<'a> {
+        RowContext {
+            pseudonyms: &self.pseudonyms,
+            raw,
+            as_of: self.as_of,
+            folder_time: self.folder_time,
+        }
+    }
+
+    /// When a row was logged.
+    pub(super) fn times(&self, record: &Record<'_>, raw: &[u8]) -> Result<RowTimes, Refusal> {
+        if self.table.is_some() {
+            return tables::row_times(record, &self.context(raw));
+        }
+        let hour = record
+            .moment(TIME, "time")?
+            .ok_or_else(|| Refusal::about(Reason::MissingTime, "time", "missing"))?;
+        plausible("time", hour, self.as_of + 366 * tables::DAY_MS)?;
+        // an hour's count is known when the hour is over
+        Ok(RowTimes {
+            generated: hour,
+            arrived: hour + HOUR_MS,
+        })
+    }
+
+    /// What is counted of a row.
+    pub(super) fn event(
+        &self,
+        record: &Record<'_>,
+        times: RowTimes,
+        raw: &[u8],
+    ) -> Result<Option<Event>, Refusal> {
+        match (&self.counts, self.table) {
+            (Some(counts), _) => self.count(counts, record, times),
+            (None, Some(table)) => tables::read_row(table, record, times, &self.context(raw)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn count(
+        &self,
+        counts: &CountsConfig,
+        record: &Record<'_>,
+        times: RowTimes,
+    ) -> Result<Option<Event>, Refusal> {
+        let series = record.text(SERIES, "series")?.unwrap_or_default();
+        let value = record
+            .number(VALUE, "value")?
+            .ok_or_else(|| Refusal::about(Reason::MissingColumn, "value", "missing"))?;
+        if value < 0.0 {
+            return Err(Refusal::about(
+                Reason::NegativeAmount,
+                "value",
+                &value.to_string(),
+            ));
+        }
+        let labels = if counts.series.is_empty() {
+            CountsLabels {
+                product: series.to_string(),
+                ..CountsLabels::default()
+            }
+        } else {
+            match counts.series.get(series.as_ref()) {
+                Some(labels) => labels.clone(),
+                None => return Ok(None),
+            }
+        };
+        let hour = times.generated.div_euclid(HOUR_MS) * HOUR_MS;
+        let parts: [&[u8]; 3] = [
+            counts.measure.name().as_bytes(),
+            series.as_bytes(),
+            &times.generated.to_le_bytes(),
+        ];
+        Ok(Some(Event {
+            key: self.pseudonyms.hash("count", &parts),
+            event_time: hour,
+            // a corrected count replaces what an earlier run has read
+            version: self.as_of,
+            closed_time: None,
+            counts: true,
+            severity: labels.severity,
+            product: label(Some(&labels.product)),
+            tactic: label(Some(&labels.tactic)),
+            address: None,
+            amount: value,
+        }))
+    }
+}

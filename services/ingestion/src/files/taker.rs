@@ -1,0 +1,140 @@
+//! Decides, row by row, what is taken now, what waits and what is refused.
+
+use chrono::{DateTime, Utc};
+use foretide_domain::SentinelTable;
+
+use super::plan::ReadPlan;
+use crate::event::Event;
+use crate::rows::{Reason, Record, Refusal};
+
+/// Most refused rows of one object that are kept one by one; all are counted.
+const MAX_KEPT_REFUSALS: usize = 500;
+
+/// Where reading goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Resume {
+    /// Everything before this position is done.
+    pub(super) consumed: u64,
+    /// Lines before it.
+    pub(super) lines: u64,
+    /// Rows before this position that were logged by `read_as_of` are done.
+    pub(super) seen: u64,
+    /// See `seen`, milliseconds since 1970.
+    pub(super) read_as_of: i64,
+}
+
+/// What was found in an object.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) events: Vec<Event>,
+    pub(super) refusals: Vec<(u64, Refusal)>,
+    pub(super) refused: u64,
+    pub(super) rows: u64,
+    pub(super) waiting: u64,
+    pub(super) newest: Option<i64>,
+    pub(super) consumed: u64,
+    pub(super) seen: u64,
+    pub(super) lines: u64,
+}
+
+/// Takes the rows of one object.
+pub(super) struct Taker<'a> {
+    plan: &'a ReadPlan,
+    resume: Resume,
+    findings: Findings,
+    first_waiting: Option<(u64, u64)>,
+}
+
+impl<'a> Taker<'a> {
+    pub(super) fn new(plan: &'a ReadPlan, resume: Resume) -> Self {
+        Self {
+            plan,
+            resume,
+            findings: Findings::default(),
+            first_waiting: None,
+        }
+    }
+
+    /// Takes a row that begins at the position; `line` counts from 1.
+    pub(super) fn row(
+        &mut self,
+        position: u64,
+        line: u64,
+        record: Result<Record<'_>, Refusal>,
+        raw: &[u8],
+    ) {
+        let was_seen = position < self.resume.seen;
+        if position < self.resume.consumed {
+            return;
+        }
+        let mut record = match record {
+            Ok(record) => record,
+            Err(refusal) => return self.refuse(was_seen, line, refusal),
+        };
+        self.plan.translate(&mut record);
+        let times = match self.plan.times(&record, raw) {
+            Ok(times) => times,
+            Err(refusal) => return self.refuse(was_seen, line, refusal),
+        };
+        if times.arrived > self.plan.as_of {
+            self.wait(position, line);
+            return;
+        }
+        if was_seen && times.arrived <= self.resume.read_as_of {
+            return;
+        }
+        match self.plan.event(&record, times, raw) {
+            Ok(event) => {
+                let newest = match (&event, self.plan.table) {
+                    (Some(event), Some(SentinelTable::Usage)) => event.event_time,
+                    _ => times.generated,
+                };
+                self.findings.newest = self.findings.newest.max(Some(newest));
+                self.findings.rows += 1;
+                self.findings.events.extend(event);
+            }
+            Err(refusal) => self.refuse(false, line, refusal),
+        }
+    }
+
+    /// A row that begins here and is not complete yet: it waits for its rest, unless there will be
+    /// none any more.
+    pub(super) fn incomplete(&mut self, position: u64, line: u64, raw: &[u8], is_final: bool) {
+        if is_final {
+            self.refuse(false, line, Refusal::of_row(Reason::TruncatedLine, raw));
+        } else {
+            self.wait(position, line);
+        }
+    }
+
+    /// What was found, at the end of the object.
+    pub(super) fn finish(mut self, end: u64, lines: u64) -> Findings {
+        let (consumed, done) = self.first_waiting.unwrap_or((end, lines));
+        self.findings.consumed = consumed;
+        self.findings.lines = done;
+        self.findings.seen = end;
+        self.findings
+    }
+
+    fn wait(&mut self, position: u64, line: u64) {
+        self.findings.waiting += 1;
+        self.first_waiting
+            .get_or_insert((position, line.saturating_sub(1)));
+    }
+
+    fn refuse(&mut self, was_seen: bool, line: u64, refusal: Refusal) {
+        if was_seen {
+            return;
+        }
+        self.findings.rows += 1;
+        self.findings.refused += 1;
+        if self.findings.refusals.len() < MAX_KEPT_REFUSALS {
+            self.findings.refusals.push((line, refusal));
+        }
+    }
+}
+
+/// The moment of a run as the rows' times are compared with it.
+pub(super) fn millis(moment: DateTime<Utc>) -> i64 {
+    moment.timestamp_millis()
+}

@@ -1,0 +1,167 @@
+//! Parses requests, calls the use cases, renders answers.
+
+use std::pin::Pin;
+
+use foretide_api::ingestion::v1 as api;
+use foretide_api::ingestion::v1::ingestion_service_server::IngestionService;
+use foretide_api::{FieldError, into_status, moment, progress, timestamp, uuid_field};
+use foretide_domain::{Role, SentinelTable};
+use foretide_service_runtime::require;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tracing::Instrument;
+
+use crate::service::{Ingestion, TableOutcome};
+use crate::source::Run;
+use crate::storage::{QuarantinedRow, Watermark};
+
+/// Messages to a slow caller that may wait; progress beyond it is left out.
+const WAITING_MESSAGES: usize = 64;
+
+/// The gRPC face of the service.
+pub(crate) struct Grpc {
+    ingestion: Ingestion,
+}
+
+impl Grpc {
+    pub(crate) fn new(ingestion: Ingestion) -> Self {
+        Self { ingestion }
+    }
+}
+
+type IngestStream = Pin<Box<dyn Stream<Item = Result<api::IngestResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl IngestionService for Grpc {
+    type IngestStream = IngestStream;
+
+    async fn ingest(
+        &self,
+        request: Request<api::IngestRequest>,
+    ) -> Result<Response<IngestStream>, Status> {
+        require(&request, Role::Operator)?;
+        let (run, tables) = parse_ingest(request.into_inner()).map_err(into_status)?;
+        let (sender, receiver) = mpsc::channel(WAITING_MESSAGES);
+        let ingestion = self.ingestion.clone();
+        let work = async move {
+            let tell = |stage: String, done, total| {
+                let event = api::ingest_response::Event::Progress(progress(stage, done, total));
+                let message = api::IngestResponse { event: Some(event) };
+                // Progress only tells: a slow or vanished caller misses some of it.
+                drop(sender.try_send(Ok(message)));
+            };
+            let outcome = ingestion.ingest(run, &tables, &tell).await;
+            let last = outcome.map(summary).map_err(into_status);
+            if sender.send(last).await.is_err() {
+                tracing::debug!(run_id = %run.run_id, "the caller has not waited for the summary");
+            }
+        };
+        // The run goes on when its caller has gone: half a run helps nobody.
+        tokio::spawn(work.in_current_span());
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn list_watermarks(
+        &self,
+        request: Request<api::ListWatermarksRequest>,
+    ) -> Result<Response<api::ListWatermarksResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::ListWatermarksRequest {} = request.into_inner();
+        let watermarks = self.ingestion.watermarks().await.map_err(into_status)?;
+        Ok(Response::new(api::ListWatermarksResponse {
+            watermarks: watermarks.into_iter().map(watermark_message).collect(),
+        }))
+    }
+
+    async fn list_quarantine(
+        &self,
+        request: Request<api::ListQuarantineRequest>,
+    ) -> Result<Response<api::ListQuarantineResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::ListQuarantineRequest { table, limit } = request.into_inner();
+        let table = (!table.is_empty())
+            .then(|| parse_table("table", &table))
+            .transpose()
+            .map_err(into_status)?;
+        let rows = self
+            .ingestion
+            .quarantine(table, limit)
+            .await
+            .map_err(into_status)?;
+        Ok(Response::new(api::ListQuarantineResponse {
+            rows: rows.into_iter().map(quarantine_message).collect(),
+        }))
+    }
+}
+
+fn parse_ingest(request: api::IngestRequest) -> Result<(Run, Vec<SentinelTable>), FieldError> {
+    let api::IngestRequest {
+        run_id,
+        as_of,
+        tables,
+    } = request;
+    let run = Run {
+        run_id: uuid_field("run_id", &run_id)?,
+        as_of: moment("as_of", as_of)?,
+    };
+    let tables = tables
+        .iter()
+        .map(|table| parse_table("tables", table))
+        .collect::<Result<_, _>>()?;
+    Ok((run, tables))
+}
+
+fn parse_table(field: &'static str, name: &str) -> Result<SentinelTable, FieldError> {
+    name.parse().map_err(|problem: String| {
+        FieldError::new(field, problem.chars().take(300).collect::<String>())
+    })
+}
+
+fn summary(outcomes: Vec<TableOutcome>) -> api::IngestResponse {
+    let tables = outcomes.into_iter().map(table_message).collect();
+    let summary = api::IngestSummary { tables };
+    api::IngestResponse {
+        event: Some(api::ingest_response::Event::Summary(summary)),
+    }
+}
+
+fn table_message(outcome: TableOutcome) -> api::TableSummary {
+    let TableOutcome {
+        table,
+        report,
+        error,
+    } = outcome;
+    api::TableSummary {
+        table: table.name().to_owned(),
+        objects_read: report.objects_read,
+        rows_read: report.rows_read,
+        rows_duplicate: report.rows_duplicate,
+        rows_quarantined: report.rows_quarantined,
+        buckets_written: report.buckets_written,
+        watermark: report.watermark.and_then(timestamp),
+        error,
+    }
+}
+
+fn watermark_message(watermark: Watermark) -> api::Watermark {
+    api::Watermark {
+        table: watermark.table,
+        event_time: watermark.event_time.and_then(timestamp),
+        known_at: timestamp(watermark.known_at),
+        rows_total: watermark.rows_total,
+        rows_quarantined: watermark.rows_quarantined,
+    }
+}
+
+fn quarantine_message(row: QuarantinedRow) -> api::QuarantinedRow {
+    api::QuarantinedRow {
+        table: row.table,
+        object: row.object,
+        line: row.line,
+        reason: row.reason,
+        known_at: timestamp(row.known_at),
+        run_id: row.run_id.to_string(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The ledger's tables. What each is for stands in the migration.
+
+/// How far an object has been read.
+pub(crate) mod source_object {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "source_object")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub table_name: String,
+        #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
+        pub path: String,
+        pub size: i64,
+        #[sea_orm(column_type = "Text")]
+        pub etag: String,
+        pub consumed: i64,
+        pub seen: i64,
+        pub lines: i64,
+        #[sea_orm(column_type = "Text")]
+        pub head: String,
+        pub read_as_of: DateTimeUtc,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Watermark and totals of a table.
+pub(crate) mod table_state {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "table_state")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub table_name: String,
+        pub event_time: Option<DateTimeUtc>,
+        pub known_at: DateTimeUtc,
+        pub rows_total: i64,
+        pub rows_duplicate: i64,
+        pub rows_quarantined: i64,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A file of events that counts.
+pub(crate) mod event_file {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "event_file")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub path: String,
+        pub stream: String,
+        pub day: Date,
+        pub known_at: DateTimeUtc,
+        pub rows: i64,
+        pub sha256: String,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// When a repeated thing was seen first.
+pub(crate) mod first_seen {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "first_seen")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub stream: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_key: String,
+        pub event_time: DateTimeUtc,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A refused row or object.
+pub(crate) mod quarantined_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "quarantined_row")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub table_name: String,
+        #[sea_orm(column_type = "Text")]
+        pub object: String,
+        pub line: i64,
+        pub reason: String,
+        #[sea_orm(column_type = "Text")]
+        pub sample: String,
+        pub known_at: DateTimeUtc,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

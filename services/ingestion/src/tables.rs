@@ -1,0 +1,566 @@
+//! How the rows of each table are read.
+
+use std::net::IpAddr;
+
+use foretide_domain::SentinelTable;
+
+use crate::event::Event;
+use crate::pseudonym::Pseudonyms;
+use crate::rows::{Reason, Record, Refusal};
+
+/// Milliseconds of one day.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+/// 2000-01-01T00:00:00Z.
+const EARLIEST_MS: i64 = 946_684_800_000;
+/// A row that claims to be logged later than this after the run waits for no replay: it is wrong.
+const FURTHEST_AHEAD_MS: i64 = 366 * DAY_MS;
+const MAX_LABEL_CHARS: usize = 128;
+
+const TIME_GENERATED: usize = 0;
+const ARRIVAL_TIME: usize = 1;
+
+/// The columns that are read, in the order of [`Record::values`].
+pub(crate) fn columns(table: SentinelTable) -> &'static [&'static str] {
+    match table {
+        SentinelTable::SecurityIncident => &[
+            "TimeGenerated",
+            "_ArrivalTime",
+            "IncidentName",
+            "IncidentNumber",
+            "CreatedTime",
+            "LastModifiedTime",
+            "ClosedTime",
+            "Status",
+            "Severity",
+            "ProviderName",
+            "AdditionalData",
+        ],
+        SentinelTable::SecurityAlert => &[
+            "TimeGenerated",
+            "_ArrivalTime",
+            "SystemAlertId",
+            "AlertSeverity",
+            "ProductName",
+            "ProviderName",
+            "Tactics",
+        ],
+        SentinelTable::SigninLogs => &["TimeGenerated", "_ArrivalTime", "ResultType", "IPAddress"],
+        SentinelTable::CommonSecurityLog => &[
+            "TimeGenerated",
+            "_ArrivalTime",
+            "SimplifiedDeviceAction",
+            "DeviceAction",
+            "SourceIP",
+        ],
+        SentinelTable::Usage => &[
+            "TimeGenerated",
+            "_ArrivalTime",
+            "StartTime",
+            "DataType",
+            "Quantity",
+            "QuantityUnit",
+        ],
+        SentinelTable::ThreatIntelIndicators => &[
+            "TimeGenerated",
+            "_ArrivalTime",
+            "Id",
+            "Created",
+            "ValidFrom",
+        ],
+    }
+}
+
+/// When a row was written and when it could first be read, milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowTimes {
+    /// `TimeGenerated`.
+    pub(crate) generated: i64,
+    /// `_ArrivalTime`, or `TimeGenerated` where the export has none.
+    pub(crate) arrived: i64,
+}
+
+/// What is known about a row besides its columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowContext<'a> {
+    pub(crate) pseudonyms: &'a Pseudonyms,
+    /// The raw row, from which rows without an id get their identity.
+    pub(crate) raw: &'a [u8],
+    /// The run's moment.
+    pub(crate) as_of: i64,
+    /// The moment the export's folder stands for.
+    pub(crate) folder_time: Option<i64>,
+}
+
+/// When a row was logged.
+pub(crate) fn row_times(
+    record: &Record<'_>,
+    context: &RowContext<'_>,
+) -> Result<RowTimes, Refusal> {
+    let generated = record
+        .moment(TIME_GENERATED, "TimeGenerated")?
+        .ok_or_else(|| Refusal::about(Reason::MissingTime, "TimeGenerated", "missing"))?;
+    let arrived = record
+        .moment(ARRIVAL_TIME, "_ArrivalTime")?
+        .unwrap_or(generated);
+    plausible(
+        "TimeGenerated",
+        generated,
+        context.as_of + FURTHEST_AHEAD_MS,
+    )?;
+    plausible("_ArrivalTime", arrived, context.as_of + FURTHEST_AHEAD_MS)?;
+    if let Some(folder) = context.folder_time
+        && (generated - folder).abs() > DAY_MS + HOUR_MS
+    {
+        return Err(implausible("TimeGenerated", generated));
+    }
+    Ok(RowTimes { generated, arrived })
+}
+
+/// What is counted of a row; nothing when the row is sound but not counted.
+pub(crate) fn read_row(
+    table: SentinelTable,
+    record: &Record<'_>,
+    times: RowTimes,
+    context: &RowContext<'_>,
+) -> Result<Option<Event>, Refusal> {
+    match table {
+        SentinelTable::SecurityIncident => incident(record, times, context).map(Some),
+        SentinelTable::SecurityAlert => alert(record, times, context).map(Some),
+        SentinelTable::SigninLogs => sign_in(record, times, context).map(Some),
+        SentinelTable::CommonSecurityLog => firewall(record, times, context),
+        SentinelTable::Usage => usage(record, times, context).map(Some),
+        SentinelTable::ThreatIntelIndicators => indicator(record, times, context).map(Some),
+    }
+}
+
+fn incident(
+    record: &Record<'_>,
+    times: RowTimes,
+    context: &RowContext<'_>,
+) -> Result<Event, Refusal> {
+    let name = record.text(2, "IncidentName")?;
+    let number = record.text(3, "IncidentNumber")?;
+    let identity = name
+        .or(number)
+        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "IncidentName", "missing"))?;
+    let created = record
+        .moment(4, "CreatedTime")?
+        .ok_or_else(|| Refusal::about(Reason::MissingTime, "CreatedTime", "missing"))?;
+    let modified = record.moment(5, "LastModifiedTime")?;
+    let closed = record.moment(6, "ClosedTime")?;
+    let status = record.text(7, "Status")?;
+    let is_closed = status.is_none_or(|status| status.eq_ignore_ascii_case("closed"));
+    let details = record.values[10].details();
+    let provider = record.text(9, "ProviderName")?;
+    let product = details.product.as_deref().or(provider.as_deref());
+    plausible_event("CreatedTime", created, times)?;
+    if let Some(closed) = closed {
+        plausible_event("ClosedTime", closed, times)?;
+    }
+    Ok(Event {
+        severity: severity(record, 8, "Severity")?.to_owned(),
+        product: label(product),
+        tactic: label(details.tactic.as_deref()),
+        closed_time: closed.filter(|_| is_closed),
+        version: modified.unwrap_or(times.generated),
+        ..blank(
+            context.pseudonyms.hash("incident", &[identity.as_bytes()]),
+            created,
+            times,
+        )
+    })
+}
+
+fn alert(record: &Record<'_>, times: RowTimes, context: &RowContext<'_>) -> Result<Event, Refusal> {
+    let identity = record
+        .text(2, "SystemAlertId")?
+        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "SystemAlertId", "missing"))?;
+    let product = record.text(4, "ProductName")?;
+    let provider = record.text(5, "ProviderName")?;
+    let tactics = record.text(6, "Tactics")?.unwrap_or_default();
+    let first_tactic = tactics
+        .split([',', '[', ']', '"'])
+        .map(str::trim)
+        .find(|tactic| !tactic.is_empty());
+    Ok(Event {
+        severity: severity(record, 3, "AlertSeverity")?.to_owned(),
+        product: label(product.or(provider).as_deref()),
+        tactic: label(first_tactic),
+        ..blank(
+            context.pseudonyms.hash("alert", &[identity.as_bytes()]),
+            times.generated,
+            times,
+        )
+    })
+}
+
+fn sign_in(
+    record: &Record<'_>,
+    times: RowTimes,
+    context: &RowContext<'_>,
+) -> Result<Event, Refusal> {
+    let result = record
+        .text(2, "ResultType")?
+        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "ResultType", "missing"))?;
+    let address = record.text(3, "IPAddress")?.filter(|text| *text != "-");
+    Ok(Event {
+        counts: result != "0",
+        address: address.map(|address| context.pseudonyms.address(&address)),
+        ..blank(row_key(context), times.generated, times)
+    })
+}
+
+/// Only denied traffic from outside is counted.
+fn firewall(
+    record: &Record<'_>,
+    times: RowTimes,
+    context: &RowContext<'_>,
+) -> Result<Option<Event>, Refusal> {
+    let simplified = record.text(2, "SimplifiedDeviceAction")?;
+    let action = simplified.or(record.text(3, "DeviceAction")?);
+    let source = record.text(4, "SourceIP")?;
+    let is_denied = action.is_some_and(|action| is_denial(&action));
+    let Some(source) = source.filter(|_| is_denied) else {
+        return Ok(None);
+    };
+    let address: IpAddr = source
+        .parse()
+        .map_err(|_| Refusal::about(Reason::WrongType, "SourceIP", "not an address"))?;
+    if !is_external(address) {
+        return Ok(None);
+    }
+    Ok(Some(Event {
+        address: Some(context.pseudonyms.address(&address.to_string())),
+        ..blank(row_key(context), times.generated, times)
+    }))
+}
+
+fn usage(record: &Record<'_>, times: RowTimes, context: &RowContext<'_>) -> Result<Event, Refusal> {
+    let start = record
+        .moment(2, "StartTime")?
+        .unwrap_or(times.generated - HOUR_MS);
+    plausible_event("StartTime", start, times)?;
+    let data_type = record
+        .text(3, "DataType")?
+        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "DataType", "missing"))?;
+    let quantity = record
+        .number(4, "Quantity")?
+        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "Quantity", "missing"))?;
+    if quantity < 0.0 {
+        return Err(Refusal::about(
+            Reason::NegativeAmount,
+            "Quantity",
+            &quantity.to_string(),
+        ));
+    }
+    let unit = record.text(5, "QuantityUnit")?;
+    let megabytes = match unit.as_deref() {
+        None | Some("MBytes" | "MB") => quantity,
+        Some("GBytes" | "GB") => quantity * 1000.0,
+        Some("KBytes" | "KB") => quantity / 1000.0,
+        Some("Bytes" | "B") => quantity / 1e6,
+        Some(other) => return Err(Refusal::about(Reason::UnknownUnit, "QuantityUnit", other)),
+    };
+    Ok(Event {
+        product: label(Some(&data_type)),
+        amount: megabytes,
+        ..blank(row_key(context), start, times)
+    })
+}
+
+fn indicator(
+    record: &Record<'_>,
+    times: RowTimes,
+    context: &RowContext<'_>,
+) -> Result<Event, Refusal> {
+    let identity = record
+        .text(2, "Id")?
+        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "Id", "missing"))?;
+    // Published again every 7 to 10 days: what stays is when it was made.
+    let created = record
+        .moment(3, "Created")?
+        .or(record.moment(4, "ValidFrom")?)
+        .filter(|created| plausible_event("Created", *created, times).is_ok())
+        .unwrap_or(times.generated);
+    Ok(blank(
+        context.pseudonyms.hash("indicator", &[identity.as_bytes()]),
+        created,
+        times,
+    ))
+}
+
+fn blank(key: u128, event_time: i64, times: RowTimes) -> Event {
+    Event {
+        key,
+        event_time,
+        version: times.generated,
+        closed_time: None,
+        counts: true,
+        severity: String::new(),
+        product: String::new(),
+        tactic: String::new(),
+        address: None,
+        amount: 1.0,
+    }
+}
+
+/// Identity of a row that has none: all of it.
+fn row_key(context: &RowContext<'_>) -> u128 {
+    context.pseudonyms.hash("row", &[context.raw])
+}
+
+fn severity(
+    record: &Record<'_>,
+    column: usize,
+    name: &'static str,
+) -> Result<&'static str, Refusal> {
+    let text = record.text(column, name)?.unwrap_or_default();
+    known_severity(&text)
+        .ok_or_else(|| Refusal::about(Reason::UnknownSeverity, name, &label(Some(&text))))
+}
+
+/// The severity's one way of writing.
+pub(crate) fn known_severity(text: &str) -> Option<&'static str> {
+    ["High", "Medium", "Low", "Informational"]
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(text))
+}
+
+/// A label fit for a bucket: one line, at most 128 characters.
+pub(crate) fn label(text: Option<&str>) -> String {
+    let text = text.unwrap_or_default().trim();
+    if text.len() <= MAX_LABEL_CHARS && !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_LABEL_CHARS)
+        .collect()
+}
+
+fn is_denial(action: &str) -> bool {
+    [
+        "deny",
+        "denied",
+        "drop",
+        "dropped",
+        "block",
+        "blocked",
+        "reject",
+        "rejected",
+        "reset-both",
+    ]
+    .iter()
+    .any(|denial| denial.eq_ignore_ascii_case(action.trim()))
+}
+
+fn is_external(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_unspecified()
+                || v4.is_broadcast())
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local())
+        }
+    }
+}
+
+/// A thing cannot have happened more than a day after the row that tells of it.
+fn plausible_event(column: &'static str, moment: i64, times: RowTimes) -> Result<(), Refusal> {
+    plausible(column, moment, times.generated + DAY_MS)
+}
+
+pub(crate) fn plausible(column: &'static str, moment: i64, latest: i64) -> Result<(), Refusal> {
+    if (EARLIEST_MS..=latest).contains(&moment) {
+        Ok(())
+    } else {
+        Err(implausible(column, moment))
+    }
+}
+
+fn implausible(column: &'static str, moment: i64) -> Refusal {
+    Refusal::about(
+        Reason::ImplausibleTime,
+        column,
+        &format!("{moment} ms since 1970"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::rows::{MAX_COLUMNS, parse_line};
+
+    const AS_OF: i64 = 1_795_427_000_000; // 2026-11-23
+
+    fn pseudonyms() -> Pseudonyms {
+        Pseudonyms::load(Some(&SecretString::from("0".repeat(64))), None).unwrap()
+    }
+
+    fn read(table: SentinelTable, line: &str) -> Result<Option<Event>, Reason> {
+        let pseudonyms = pseudonyms();
+        let context = RowContext {
+            pseudonyms: &pseudonyms,
+            raw: line.as_bytes(),
+            as_of: AS_OF,
+            folder_time: None,
+        };
+        let record =
+            parse_line(line.as_bytes(), columns(table)).map_err(|refusal| refusal.reason)?;
+        row_times(&record, &context)
+            .and_then(|times| read_row(table, &record, times, &context))
+            .map_err(|refusal| refusal.reason)
+    }
+
+    fn incident_with(change: &str) -> String {
+        format!(
+            r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","IncidentName":"a","CreatedTime":"2026-11-20T09:00:00Z","Severity":"High","Status":"Closed","ClosedTime":"2026-11-20T10:00:00Z"{change}}}"#
+        )
+    }
+
+    #[test]
+    fn columns_fit_into_a_record() {
+        for table in SentinelTable::ALL {
+            assert!(columns(table).len() <= MAX_COLUMNS);
+        }
+    }
+
+    #[test]
+    fn an_incident_is_counted_when_it_was_created_and_closed_only_when_it_says_so() {
+        let event = read(SentinelTable::SecurityIncident, &incident_with(""))
+            .unwrap()
+            .unwrap();
+        assert_eq!(event.event_time, 1_795_165_200_000);
+        assert!(event.closed_time.is_some());
+        let reopened = incident_with(r#","Status":"Active""#);
+        let event = read(SentinelTable::SecurityIncident, &reopened)
+            .unwrap()
+            .unwrap();
+        assert_eq!(event.closed_time, None);
+    }
+
+    #[test]
+    fn bad_rows_have_a_reason_each() {
+        let incident = SentinelTable::SecurityIncident;
+        let usage = SentinelTable::Usage;
+        let usage_with = |quantity: &str, unit: &str| {
+            format!(
+                r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","DataType":"X","Quantity":{quantity},"QuantityUnit":"{unit}"}}"#
+            )
+        };
+        let cases = [
+            (
+                incident,
+                incident_with(r#","Severity":"Purple""#),
+                Reason::UnknownSeverity,
+            ),
+            (
+                incident,
+                incident_with(r#","Severity":null"#),
+                Reason::UnknownSeverity,
+            ),
+            (
+                incident,
+                incident_with(r#","CreatedTime":null"#),
+                Reason::MissingTime,
+            ),
+            (
+                incident,
+                incident_with(r#","CreatedTime":"1999-12-31T23:59:59Z""#),
+                Reason::ImplausibleTime,
+            ),
+            (
+                incident,
+                incident_with(r#","CreatedTime":"2026-11-22T09:00:00Z""#),
+                Reason::ImplausibleTime,
+            ),
+            (
+                incident,
+                incident_with(r#","TimeGenerated":"2099-01-01T00:00:00Z""#),
+                Reason::ImplausibleTime,
+            ),
+            (
+                incident,
+                incident_with(r#","TimeGenerated":"last week""#),
+                Reason::BadTime,
+            ),
+            (
+                incident,
+                incident_with(r#","TimeGenerated":17"#),
+                Reason::WrongType,
+            ),
+            (
+                incident,
+                incident_with(r#","IncidentName":null"#),
+                Reason::MissingIdentity,
+            ),
+            (
+                incident,
+                incident_with(&format!(r#","IncidentName":"{}""#, "x".repeat(70_000))),
+                Reason::OversizedField,
+            ),
+            (usage, usage_with("-1", "MBytes"), Reason::NegativeAmount),
+            (usage, usage_with("\"many\"", "MBytes"), Reason::WrongType),
+            (usage, usage_with("1", "Bananas"), Reason::UnknownUnit),
+            (usage, usage_with("null", "MBytes"), Reason::MissingColumn),
+        ];
+        for (table, line, reason) in cases {
+            assert_eq!(read(table, &line), Err(reason), "{line:.200}");
+        }
+    }
+
+    #[test]
+    fn only_denied_traffic_from_outside_is_counted() {
+        let row = |action: &str, source: &str| {
+            let line = format!(
+                r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","DeviceAction":"{action}","SourceIP":"{source}"}}"#
+            );
+            read(SentinelTable::CommonSecurityLog, &line)
+        };
+        assert!(row("Deny", "198.51.100.7").unwrap().is_some());
+        assert!(row("allow", "198.51.100.7").unwrap().is_none());
+        assert!(row("deny", "10.1.2.3").unwrap().is_none());
+        assert_eq!(row("deny", "not-an-ip"), Err(Reason::WrongType));
+    }
+
+    #[test]
+    fn a_result_type_may_be_a_number() {
+        let row = |result: &str| {
+            let line =
+                format!(r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","ResultType":{result}}}"#);
+            read(SentinelTable::SigninLogs, &line)
+                .unwrap()
+                .unwrap()
+                .counts
+        };
+        assert!(!row("0"));
+        assert!(!row("\"0\""));
+        assert!(row("50126"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_makes_it_panic(values in prop::collection::vec("\\PC{0,20}", 12), table in 0..6_usize) {
+            let table = SentinelTable::ALL[table];
+            let object: serde_json::Map<_, _> = columns(table)
+                .iter()
+                .zip(values)
+                .map(|(column, value)| ((*column).to_owned(), value.into()))
+                .collect();
+            read(table, &serde_json::Value::from(object).to_string()).ok();
+        }
+    }
+}
