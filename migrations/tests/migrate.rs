@@ -1,4 +1,5 @@
 //! Schemas are brought up to date once, by whoever comes first, and never by an older version.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use async_trait::async_trait;
 use foretide_db::Database;

@@ -65,6 +65,10 @@ impl DbError {
     }
 
     /// A stored value that cannot be.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over ids and errors they have no further use for"
+    )]
     pub fn corrupt(
         table: &'static str,
         column: &'static str,

@@ -1,4 +1,5 @@
 //! A service's database on both engines: what it promises about engines, errors and transactions.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -97,7 +97,7 @@ impl Queue {
             dedup_key: options.dedup_key,
             delay: options.delay,
         };
-        let inserted = self.store.push(&row).await?;
+        self.store.push(&row).await?;
         let Some(key) = row.dedup_key else {
             self.pushed.notify_waiters();
             return Ok(Pushed {
@@ -107,12 +107,7 @@ impl Queue {
         };
         // SQLite ignores a duplicate silently, so what is stored decides which push was first.
         let stored = self.store.find(&key).await?.ok_or_else(|| {
-            DbError::corrupt(
-                "jobs",
-                "idempotency_key",
-                &key,
-                format!("vanished after insert ({inserted})"),
-            )
+            DbError::corrupt("jobs", "idempotency_key", &key, "vanished after its insert")
         })?;
         let job_id = Envelope::open(&stored)
             .map_err(|error| DbError::corrupt("jobs", "job", &key, error))?

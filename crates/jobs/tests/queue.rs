@@ -1,4 +1,5 @@
 //! What the queue promises, told on every engine that is at hand.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::collections::HashSet;
 use std::process::{Child, Command};

@@ -116,8 +116,8 @@ impl Store {
         })
     }
 
-    /// Inserts a row unless its key is taken; the count is not reliable on SQLite.
-    pub(crate) async fn push(&self, row: &NewRow) -> Result<bool, QueueError> {
+    /// Inserts a row unless its key is taken.
+    pub(crate) async fn push(&self, row: &NewRow) -> Result<(), QueueError> {
         on_either!(self, store => store.push(row))
     }
 

@@ -31,15 +31,12 @@ impl PostgresStore {
         Ok(Self { pool, config })
     }
 
-    pub(super) async fn push(&self, row: &NewRow) -> Result<bool, QueueError> {
+    pub(super) async fn push(&self, row: &NewRow) -> Result<(), QueueError> {
         let mut transaction = self.pool.begin().await?;
         match insert(&mut transaction, row).await {
-            Ok(()) => {
-                transaction.commit().await?;
-                Ok(true)
-            }
+            Ok(()) => Ok(transaction.commit().await?),
             // The key is taken, perhaps by a job that has ended: that is the answer, no error.
-            Err(QueueError::Database(DbError::Conflict { .. })) => Ok(false),
+            Err(QueueError::Database(DbError::Conflict { .. })) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -37,11 +37,10 @@ impl SqliteStore {
         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    pub(super) async fn push(&self, row: &NewRow) -> Result<bool, QueueError> {
+    pub(super) async fn push(&self, row: &NewRow) -> Result<(), QueueError> {
         let mut transaction = self.begin().await?;
         insert(&mut transaction, row).await?;
-        transaction.commit().await?;
-        Ok(true)
+        Ok(transaction.commit().await?)
     }
 
     pub(super) async fn find(&self, key: &str) -> Result<Option<Vec<u8>>, QueueError> {

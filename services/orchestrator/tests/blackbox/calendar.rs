@@ -96,7 +96,6 @@ async fn a_disabled_calendar_starts_nothing() {
         .context
         .clock
         .advance_to(at("2026-11-23T12:00:00Z"));
-    // Longer than the calendar takes to look at the clock: a run by hand goes from start to end.
     let run = orchestrator.start_run("refresh").await;
     orchestrator.ended(&run.run_id).await;
     assert_eq!(orchestrator.runs().await.len(), 1);

@@ -132,7 +132,7 @@ macro_rules! step {
                     let told = progress("working", 1, 2);
                     let told = <$response>::from_event(<$event>::Progress(told));
                     let done = <$response>::from_event($summary);
-                    answer_with(answer, told, done)
+                    answer_with(answer.as_ref(), told, done)
                 }
             });
             let codec = ProstCodec::<$response, $request>::default();
@@ -286,15 +286,14 @@ impl Script {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic handlers return Status")]
 fn answer_with<T: Send + 'static>(
-    answer: Option<Answer>,
+    answer: Option<&Answer>,
     told: T,
     done: T,
 ) -> Result<Response<BoxStream<'static, Result<T, Status>>>, Status> {
     let messages = match answer {
         None => stream::iter([Ok(told), Ok(done)]).boxed(),
-        Some(Answer::Refuse(code, words)) => return Err(Status::new(code, words)),
+        Some(Answer::Refuse(code, words)) => return Err(Status::new(*code, *words)),
         Some(Answer::CutOff) => stream::iter([Ok(told)]).boxed(),
         Some(Answer::Hang) => stream::iter([Ok(told)]).chain(stream::pending()).boxed(),
     };
