@@ -1,1 +1,15 @@
-//! The web face: forecasts, high-risk periods, runs, approvals, audit.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+
+mod calls;
+mod chart;
+mod error;
+mod format;
+mod page;
+mod pages;
+mod routes;
+mod security;
+mod session;
+
+pub use routes::build;
