@@ -1,0 +1,10 @@
+//! The service through its gRPC face, on real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+mod bad_input;
+mod crashes;
+mod files;
+mod query_api;
+mod replay;
+mod world;
