@@ -28,6 +28,7 @@ mod spread;
 mod statistics;
 mod structural;
 mod train;
+mod trial;
 mod week;
 
 pub use calibration::Calibration;

@@ -2,10 +2,10 @@
 
 use foretide_domain::SeriesId;
 
-use crate::backtest::{self, History, Path};
+use crate::backtest::{self, History};
 use crate::calibration::Calibration;
 use crate::candidate::{CandidateKind, CandidateScore};
-use crate::climatology::{Climatology, VARIANTS};
+use crate::climatology::Climatology;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
 use crate::panel::{PanelSeries, TrainingPanel};
@@ -13,7 +13,8 @@ use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 use crate::seasonal_naive;
 use crate::spread::PartSpread;
-use crate::structural::{Design, GAINS, Link, SeasonBasis, Structural, fit};
+use crate::structural::{Design, Link, SeasonBasis, Structural, fit};
+use crate::trial::{Training, Trial, is_prophet};
 use crate::week::HOURS_OF_WEEK;
 
 /// Hours of history without which nothing is promised at all: 14 days.
@@ -372,90 +373,6 @@ impl<'a> Course<'a> {
         };
         TrainedPanel { model, reports }
     }
-}
-
-/// Parameters as of one cut of the history.
-struct Training {
-    trained_to: usize,
-    ranges: Vec<crate::model::RegressorRange>,
-    parameters: SeriesParameters,
-    /// Which candidates had enough history, in the order of [`CandidateKind::ALL`].
-    fitted: [bool; 4],
-}
-
-/// What the backtest may choose of a candidate.
-#[derive(Clone, Copy)]
-enum Variant {
-    Only,
-    Climatology((f64, f64)),
-    AdditiveGain(f64),
-    MultiplicativeGain(f64),
-}
-
-impl Variant {
-    fn all(kind: CandidateKind) -> Vec<Self> {
-        match kind {
-            CandidateKind::SeasonalNaive => vec![Self::Only],
-            CandidateKind::Climatology => VARIANTS.map(Self::Climatology).into(),
-            CandidateKind::ProphetAdditive => GAINS.map(Self::AdditiveGain).into(),
-            CandidateKind::ProphetMultiplicative => GAINS.map(Self::MultiplicativeGain).into(),
-        }
-    }
-
-    fn apply(self, parameters: &mut SeriesParameters) {
-        match self {
-            Self::Only => {}
-            Self::Climatology(variant) => {
-                parameters.climatology = parameters.climatology.with_variant(variant);
-            }
-            Self::AdditiveGain(gain) => {
-                parameters.additive = parameters.additive.with_gain(gain);
-            }
-            Self::MultiplicativeGain(gain) => {
-                parameters.multiplicative = parameters.multiplicative.with_gain(gain);
-            }
-        }
-    }
-}
-
-/// A candidate's best variant in the backtest.
-struct Trial {
-    variant: Variant,
-    paths: Vec<Path>,
-    score: CandidateScore,
-}
-
-impl Trial {
-    fn of_best_variant(kind: CandidateKind, trainings: &[Training], history: &History<'_>) -> Self {
-        let mut best: Option<(f64, Variant, Vec<Path>)> = None;
-        for variant in Variant::all(kind) {
-            let mut paths = Vec::new();
-            for (fold, training) in trainings.iter().enumerate() {
-                let mut parameters = training.parameters.clone();
-                variant.apply(&mut parameters);
-                let to = training.trained_to;
-                paths.extend(history.paths(fold, to, &parameters, kind, &training.ranges));
-            }
-            let pinball = backtest::raw_pinball(&paths);
-            if best.as_ref().is_none_or(|(lowest, ..)| pinball < *lowest) {
-                best = Some((pinball, variant, paths));
-            }
-        }
-        let (_, variant, paths) = best.expect("every kind has a variant");
-        let score = backtest::score(kind, &paths);
-        Self {
-            variant,
-            paths,
-            score,
-        }
-    }
-}
-
-fn is_prophet(kind: CandidateKind) -> bool {
-    matches!(
-        kind,
-        CandidateKind::ProphetAdditive | CandidateKind::ProphetMultiplicative
-    )
 }
 
 /// First hour at which anything happened, so that a product that came late is not thought silent

@@ -1,6 +1,6 @@
 //! Native and ONNX predictions of the same inputs are the same numbers.
 
-use foretide_forecasting::PanelModel;
+use foretide_forecasting::{PanelModel, SeriesParameters};
 use foretide_onnx::{OnnxForecaster, metadata, write};
 use proptest::prelude::*;
 
@@ -56,6 +56,48 @@ proptest! {
         let found = difference(&model, &frame_after(&panel, late, horizon));
         prop_assert!(found <= PROMISED, "{:e}", found);
         prop_assert!(found <= REACHED, "within the promise, but no longer as good: {:e}", found);
+    }
+}
+
+#[test]
+fn a_parameter_that_differs_is_seen_in_every_candidate() {
+    let panel = random_panel(8, 1, 70, 1);
+    let changes: [fn(&mut SeriesParameters); 5] = [
+        |one| {
+            one.seasonal_naive
+                .0
+                .iter_mut()
+                .for_each(|part| part[4] += 1.0 + part[4].abs());
+        },
+        |one| {
+            one.climatology
+                .profile
+                .iter_mut()
+                .for_each(|value| *value *= 1.001);
+        },
+        |one| one.additive.level += 1.0 + one.additive.level.abs(),
+        |one| {
+            one.multiplicative
+                .daily
+                .iter_mut()
+                .for_each(|value| *value += 0.01);
+        },
+        |one| one.calibration.shift[3] += 0.5,
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let mut model = trained(&panel);
+        model.series[0].weights = [0.25; 4];
+        model.series[0].calibration.floor += 1.0;
+        let written = write(&model).unwrap();
+        change(&mut model.series[0]);
+        let forecaster = OnnxForecaster::load(&runtime(), &written).unwrap();
+        let inputs = model.schema.inputs(&frame_after(&panel, 30, 72)).unwrap();
+        let (native, onnx) = (
+            model.predict(&inputs).unwrap(),
+            forecaster.predict(&inputs).unwrap(),
+        );
+        let found = native.max_relative_difference(&onnx);
+        assert!(found > PROMISED, "change {index} is not seen: {found:e}");
     }
 }
 
