@@ -32,7 +32,7 @@ pub(crate) enum ScoreError {
     )]
     HorizonTooLong { got: u32, most: usize, version: u32 },
     #[error(
-        "ONNX Runtime is not installed, so no model can be run: run `foretide demo` once, or set onnx_library to libonnxruntime"
+        "ONNX Runtime is not installed, so no model can be run: run `foretide demo` once, which fetches it, or set ORT_DYLIB_PATH to libonnxruntime.so"
     )]
     NoOnnxRuntime,
     #[error("trainer: {message}")]

@@ -286,7 +286,7 @@ mod tests {
             (|r| r.hour_of_week[0] = 700, "hour of a week"),
             (|r| r.completeness = f64::NAN, "completeness"),
             (
-                |r| drop(r.regressors[0].values.pop()),
+                |r| r.regressors[0].values.truncate(4),
                 "regressor \"holiday\"",
             ),
             (

@@ -21,7 +21,7 @@ pub(crate) enum TrainError {
     #[error("model {name} has no version {version}")]
     NoVersion { name: String, version: u32 },
     #[error(
-        "ONNX Runtime is not installed, so no model can be checked: run `foretide demo` once, or set onnx_library to libonnxruntime"
+        "ONNX Runtime is not installed, so no model can be checked: run `foretide demo` once, which fetches it, or set ORT_DYLIB_PATH to libonnxruntime.so"
     )]
     NoOnnxRuntime,
     #[error("feature store: {message}")]
@@ -54,9 +54,9 @@ impl ServiceError for TrainError {
             Self::NotAForecast(_)
             | Self::NoOnnxRuntime
             | Self::BadTrainingSet { .. }
+            | Self::Onnx(_)
             | Self::Forecast(_) => ErrorCode::FailedPrecondition,
             Self::FeatureStore { code, .. } => *code,
-            Self::Onnx(error) => onnx_code(error),
             Self::Lake(error) => lake_code(error),
             Self::Database(error) if error.is_transient() => ErrorCode::Unavailable,
             Self::Database(_) | Self::Disagreement { .. } | Self::Interrupted => {
@@ -74,8 +74,4 @@ fn lake_code(error: &LakeError) -> ErrorCode {
         | LakeError::TooLarge { .. } => ErrorCode::FailedPrecondition,
         _ => ErrorCode::Unavailable,
     }
-}
-
-fn onnx_code(_error: &OnnxError) -> ErrorCode {
-    ErrorCode::FailedPrecondition
 }

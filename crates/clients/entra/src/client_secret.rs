@@ -31,8 +31,11 @@ pub struct ClientSecretConfig {
     pub client_secret: SecretString,
 }
 
+/// Authority of the public cloud.
+pub const PUBLIC_CLOUD_AUTHORITY: &str = "https://login.microsoftonline.com";
+
 fn public_cloud() -> Url {
-    Url::parse("https://login.microsoftonline.com").expect("a constant address")
+    Url::parse(PUBLIC_CLOUD_AUTHORITY).expect("a constant address")
 }
 
 /// Tokens by client secret, cached.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 pub use cache::TokenCache;
-pub use client_secret::{ClientSecretConfig, ClientSecretSource};
+pub use client_secret::{ClientSecretConfig, ClientSecretSource, PUBLIC_CLOUD_AUTHORITY};
 pub use error::EntraError;
 
 /// Where Azure clients get their bearer tokens from.

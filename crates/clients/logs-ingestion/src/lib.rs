@@ -40,8 +40,11 @@ pub struct RuleConfig {
     pub audience: String,
 }
 
+/// Audience of the public cloud.
+pub const PUBLIC_CLOUD_AUDIENCE: &str = "https://monitor.azure.com";
+
 fn public_cloud_audience() -> String {
-    "https://monitor.azure.com".to_owned()
+    PUBLIC_CLOUD_AUDIENCE.to_owned()
 }
 
 /// What became of one chunk.

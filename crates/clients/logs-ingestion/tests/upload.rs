@@ -220,7 +220,8 @@ async fn a_long_wait_is_the_callers_decision() {
 #[tokio::test]
 async fn every_status_has_its_meaning_and_is_not_repeated() {
     let (endpoint, client) = bench(usize::MAX).await;
-    let meanings: [(u16, fn(&UploadError) -> bool); 6] = [
+    type Meant = fn(&UploadError) -> bool;
+    let meanings: [(u16, Meant); 6] = [
         (400, |e| matches!(e, UploadError::BadPayload { .. })),
         (401, |e| matches!(e, UploadError::Unauthorized { .. })),
         (403, |e| matches!(e, UploadError::Forbidden { .. })),

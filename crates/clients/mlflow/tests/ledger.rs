@@ -237,7 +237,8 @@ async fn names_with_quotes_do_not_reach_a_filter() {
 async fn failures_are_decisions() {
     let fake = FakeMlflow::start().await;
     let mlflow = client(fake.url());
-    let meanings: [(u16, &str, fn(&MlflowError) -> bool); 8] = [
+    type Meant = fn(&MlflowError) -> bool;
+    let meanings: [(u16, &str, Meant); 8] = [
         (429, r#"{"error_code":"REQUEST_LIMIT_EXCEEDED"}"#, |e| {
             matches!(e, MlflowError::Throttled { .. })
         }),

@@ -130,11 +130,12 @@ impl Store {
     }
 }
 
+/// Newest first. Of two issued as of the same moment the later run's is newer: run ids sort by time.
 fn of_use_case(use_case: &UseCaseId) -> sea_orm::Select<forecast::Entity> {
     forecast::Entity::find()
         .filter(forecast::Column::UseCase.eq(use_case.as_str()))
         .order_by_desc(forecast::Column::IssuedAt)
-        .order_by_desc(forecast::Column::Id)
+        .order_by_desc(forecast::Column::RunId)
 }
 
 pub(super) fn unsigned(number: i32) -> u32 {

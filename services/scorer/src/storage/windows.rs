@@ -38,6 +38,7 @@ impl Store {
         };
         let rows = rows
             .order_by_desc(Column::IssuedAt)
+            .order_by_desc(Column::RunId)
             .order_by_desc(Column::Acts)
             .order_by_asc(Column::StartsAt)
             .limit(u64::from(limit))

@@ -278,16 +278,17 @@ pub(crate) fn history(hours: usize, level: f64) -> DataFrame {
     let week: Vec<u32> = (0..hours)
         .map(|hour| ((hour + 168 * 100 + 6 - hours % 168) % 168) as u32)
         .collect();
-    let count = |hour: &u32| {
+    let count = |(index, hour): (u64, &u32)| {
         let by_day = if hour % 24 >= 8 && hour % 24 < 18 {
             6.0
         } else {
             1.0
         };
         let by_week = if *hour >= 120 { 0.5 } else { 1.0 };
-        (level * by_day * by_week * (1.0 + 0.3 * f64::from(hour % 5))).round()
+        let unrest = f64::from((index * 7_919 % 5) as u32);
+        (level * by_day * by_week * (1.0 + 0.3 * unrest)).round()
     };
-    let total: Vec<f64> = week.iter().map(count).collect();
+    let total: Vec<f64> = (0..).zip(&week).map(count).collect();
     let high: Vec<f64> = total.iter().map(|count| (count / 3.0).floor()).collect();
     let utc = DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC));
     let columns = vec![

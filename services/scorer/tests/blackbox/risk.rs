@@ -1,0 +1,135 @@
+//! Risk windows of use cases with a trigger.
+
+use foretide_api::scoring::v1::{ListRiskWindowsRequest, RiskWindow};
+use foretide_api::span_message;
+use foretide_domain::{RunId, TimeSpan};
+
+use crate::world::{World, frame, now};
+
+async fn windows(world: &World, request: ListRiskWindowsRequest) -> Vec<RiskWindow> {
+    world
+        .client()
+        .list_risk_windows(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .risk_windows
+}
+
+fn of_newest() -> ListRiskWindowsRequest {
+    ListRiskWindowsRequest {
+        use_case: "risk_period".to_owned(),
+        ..ListRiskWindowsRequest::default()
+    }
+}
+
+/// A last weekend ten times as busy as usual: it lifts the level, but is too short to lift the capacity
+/// that is learned from ten weeks.
+async fn world_with_a_surge() -> World {
+    let world = World::new().await;
+    world.is_ready("risk_period").await;
+    world.feature_store_answers(|query| {
+        let mut frame = frame(query, "risk_period", 1.0, 1.0);
+        let values = &mut frame.series[0].values;
+        let weekend = values.len() - 40;
+        for value in &mut values[weekend..] {
+            *value *= 10.0;
+        }
+        Ok(frame)
+    });
+    world
+}
+
+#[tokio::test]
+async fn a_surge_raises_windows_that_say_why() {
+    let world = world_with_a_surge().await;
+    let summary = world.score(RunId::new(), "risk_period").await.unwrap();
+    let found = windows(&world, of_newest()).await;
+    assert_eq!(found.len(), summary.risk_windows as usize);
+    let acting: Vec<_> = found.iter().filter(|window| window.acts).collect();
+    assert!(!acting.is_empty(), "{found:?}");
+    for window in acting {
+        assert_eq!(window.trigger, "weekday_conformal");
+        assert_eq!(window.forecast_id, summary.forecast_id);
+        assert!(window.probability >= 0.5 && window.probability <= 1.0);
+        assert!(window.expected > 0.0 && window.capacity > 0.0);
+        let sum: f64 = window
+            .drivers
+            .iter()
+            .map(|driver| driver.contribution)
+            .sum();
+        assert!((sum - window.expected).abs() < 1e-6 * window.expected);
+        let span = foretide_api::span("span", window.span).unwrap();
+        assert!(
+            span.start >= now() + chrono::TimeDelta::hours(24),
+            "from 24 hours ahead"
+        );
+        assert!(span.end <= now() + chrono::TimeDelta::hours(72));
+    }
+    assert!(
+        found
+            .iter()
+            .filter(|window| !window.acts)
+            .all(|window| window.trigger == "rolling_2sd")
+    );
+}
+
+#[tokio::test]
+async fn history_for_the_capacity_is_asked_for_but_none_from_before_the_workspace_was_known() {
+    let world = world_with_a_surge().await;
+    world.score(RunId::new(), "risk_period").await.unwrap();
+    let asked = world.feature_store.asked.lock().unwrap()[0].history_hours;
+    assert_eq!(asked, 10 * 168 + 24, "trained on ten weeks until yesterday");
+}
+
+#[tokio::test]
+async fn the_same_run_again_makes_no_second_window() {
+    let world = world_with_a_surge().await;
+    let run_id = RunId::new();
+    world.score(run_id, "risk_period").await.unwrap();
+    let first = windows(&world, of_newest()).await;
+    world.score(run_id, "risk_period").await.unwrap();
+    let touching = ListRiskWindowsRequest {
+        span: span_message(TimeSpan {
+            start: now(),
+            end: now() + chrono::TimeDelta::days(9),
+        }),
+        ..of_newest()
+    };
+    assert_eq!(windows(&world, touching).await, first);
+}
+
+#[tokio::test]
+async fn a_usual_week_raises_nothing_that_acts() {
+    let world = World::new().await;
+    world.is_ready("risk_period").await;
+    world.score(RunId::new(), "risk_period").await.unwrap();
+    let found = windows(&world, of_newest()).await;
+    assert!(found.iter().all(|window| !window.acts), "{found:?}");
+}
+
+#[tokio::test]
+async fn windows_are_found_by_forecast_and_by_span() {
+    let world = world_with_a_surge().await;
+    let summary = world.score(RunId::new(), "risk_period").await.unwrap();
+    let all = windows(&world, of_newest()).await;
+    let by_id = ListRiskWindowsRequest {
+        forecast_id: summary.forecast_id,
+        ..of_newest()
+    };
+    assert_eq!(windows(&world, by_id).await, all);
+    let past = TimeSpan {
+        start: now() - chrono::TimeDelta::days(2),
+        end: now(),
+    };
+    let before = ListRiskWindowsRequest {
+        span: span_message(past),
+        ..of_newest()
+    };
+    assert!(windows(&world, before).await.is_empty());
+    let one = ListRiskWindowsRequest {
+        limit: 1,
+        ..of_newest()
+    };
+    assert_eq!(windows(&world, one).await, all[..1]);
+}
