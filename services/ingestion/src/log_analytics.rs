@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    fn rows(rows: serde_json::Value) -> Result<Vec<BucketRow>, IngestError> {
+    fn rows(rows: &serde_json::Value) -> Result<Vec<BucketRow>, IngestError> {
         let columns = json!([{"name": "Hour", "type": "datetime"}, {"name": "Severity", "type": "string"}, {"name": "Value", "type": "long"}]);
         let body = json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]});
         let table = parse_answer(body.to_string().as_bytes()).unwrap();
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn an_answer_becomes_buckets() {
-        let read = rows(json!([
+        let read = rows(&json!([
             ["2026-11-22T11:00:00Z", "Low", 9],
             ["2026-11-22T10:00:00Z", "high", 4],
             ["2026-11-22T10:00:00Z", "High", 1]
@@ -366,7 +366,7 @@ mod tests {
             json!([["2026-11-22T10:00:00Z", "Low", -1]]),
             json!([["2026-11-22T10:00:00Z", "Low", null]]),
         ] {
-            assert!(matches!(rows(bad), Err(IngestError::Answer { .. })));
+            assert!(matches!(rows(&bad), Err(IngestError::Answer { .. })));
         }
     }
 

@@ -1,7 +1,5 @@
 //! The example configuration is one.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use std::path::Path;
 
 use foretide_ingestion::Config;

@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(columns: Value, rows: Value) -> Vec<u8> {
+    fn answer(columns: &Value, rows: &Value) -> Vec<u8> {
         let table = json!({"name": "PrimaryResult", "columns": columns, "rows": rows});
         json!({"tables": [table]}).to_string().into_bytes()
     }
@@ -250,7 +250,7 @@ mod tests {
             ],
             [null, null, null, null, null, null]
         ]);
-        let table = parse_answer(&answer(columns, rows)).unwrap();
+        let table = parse_answer(&answer(&columns, &rows)).unwrap();
         assert_eq!(table.rows[0][1], Cell::Integer(9));
         assert_eq!(table.rows[0][2], Cell::Bool(true));
         assert!(matches!(table.rows[0][3], Cell::Real(nan) if nan.is_nan()));
@@ -261,9 +261,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let columns = json!([{"name": "n", "type": "long"}]);
-        let wrong = parse_answer(&answer(columns.clone(), json!([["many"]]))).unwrap_err();
+        let wrong = parse_answer(&answer(&columns, &json!([["many"]]))).unwrap_err();
         assert!(wrong.to_string().contains("column n"), "{wrong}");
-        let ragged = parse_answer(&answer(columns, json!([[1, 2]]))).unwrap_err();
+        let ragged = parse_answer(&answer(&columns, &json!([[1, 2]]))).unwrap_err();
         assert!(matches!(
             ragged,
             AnswerError::RaggedRow {
@@ -290,13 +290,13 @@ mod tests {
             kind in prop_oneof![Just("bool"), Just("long"), Just("real"), Just("datetime"), Just("dynamic"), Just("string"), Just("guid")],
             cell in prop_oneof![any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from), "\\PC{0,30}".prop_map(Value::from)],
         ) {
-            parse_answer(&answer(json!([{"name": "c", "type": kind}]), json!([[cell]]))).ok();
+            parse_answer(&answer(&json!([{"name": "c", "type": kind}]), &json!([[cell]]))).ok();
         }
 
         #[test]
         fn numbers_come_back(values in prop::collection::vec(any::<i64>(), 0..20)) {
             let rows: Vec<_> = values.iter().map(|value| json!([value])).collect();
-            let table = parse_answer(&answer(json!([{"name": "n", "type": "long"}]), json!(rows))).unwrap();
+            let table = parse_answer(&answer(&json!([{"name": "n", "type": "long"}]), &json!(rows))).unwrap();
             let read: Vec<_> = table.rows.into_iter().map(|row| row[0].clone()).collect();
             prop_assert_eq!(read, values.into_iter().map(Cell::Integer).collect::<Vec<_>>());
         }

@@ -113,7 +113,7 @@ pub(super) async fn first_seen(
     Ok(seen)
 }
 
-fn to_watermark(row: table_state::Model) -> Result<Watermark, DbError> {
+fn to_watermark(row: &table_state::Model) -> Result<Watermark, DbError> {
     let number = |column, value| unsigned("table_state", column, row.table_name.as_str(), value);
     Ok(Watermark {
         rows_total: number("rows_total", row.rows_total)?,
@@ -132,6 +132,7 @@ pub(super) async fn watermark(
     table_state::Entity::find_by_id(table.name().to_owned())
         .one(connection)
         .await?
+        .as_ref()
         .map(to_watermark)
         .transpose()
 }
@@ -143,7 +144,7 @@ pub(super) async fn watermarks(
         .order_by_asc(table_state::Column::TableName)
         .all(connection)
         .await?;
-    rows.into_iter().map(to_watermark).collect()
+    rows.iter().map(to_watermark).collect()
 }
 
 pub(super) async fn quarantine(

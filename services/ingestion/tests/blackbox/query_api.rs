@@ -48,7 +48,7 @@ async fn answer(State(workspace): State<Arc<Workspace>>, Json(body): Json<Value>
     }
     if query.contains("Newest") {
         let columns = json!([{"name": "Newest", "type": "datetime"}]);
-        return table(columns, json!([["2026-11-20T11:30:00Z"]])).into_response();
+        return table(&columns, &json!([["2026-11-20T11:30:00Z"]])).into_response();
     }
     if workspace.only_single_days.load(Ordering::SeqCst) && (end - start).num_days() > 1 {
         let partial =
@@ -67,10 +67,10 @@ async fn answer(State(workspace): State<Arc<Workspace>>, Json(body): Json<Value>
     } else {
         Vec::new()
     };
-    table(columns, json!(rows)).into_response()
+    table(&columns, &json!(rows)).into_response()
 }
 
-fn table(columns: Value, rows: Value) -> Json<Value> {
+fn table(columns: &Value, rows: &Value) -> Json<Value> {
     Json(json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]}))
 }
 
