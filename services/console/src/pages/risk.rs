@@ -51,7 +51,7 @@ pub(crate) async fn show(session: Session) -> Result<Response, PageError> {
         start: now - Duration::days(DAYS_SHOWN),
         end: now + Duration::days(DAYS_SHOWN),
     };
-    let mut rows = rows(&session, span).await?;
+    let mut rows = rows(&session, Some(span)).await?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.span.start));
     let frame = Frame::new("High-risk periods", Section::Risk, &session);
     Ok(page::render(
@@ -64,22 +64,19 @@ pub(crate) async fn show(session: Session) -> Result<Response, PageError> {
     ))
 }
 
-/// The next period that some forecast warns of, from the newest forecast that sees it.
+/// The next period that the newest forecast of some use case warns of.
 pub(crate) async fn next(session: &Session) -> Result<Option<RiskRow>, PageError> {
     let now = session.console.clock.now();
-    let span = TimeSpan {
-        start: now,
-        end: now + Duration::days(DAYS_SHOWN),
-    };
-    let rows = rows(session, span)
+    let rows = rows(session, None)
         .await?
         .into_iter()
         .filter(|row| row.acts && row.span.end > now);
     Ok(rows.min_by_key(|row| row.span.start))
 }
 
-/// The periods of all use cases that have a trigger.
-async fn rows(session: &Session, span: TimeSpan) -> Result<Vec<RiskRow>, PageError> {
+/// The periods of all use cases that have a trigger: those in the span, or without one those of
+/// the newest forecasts.
+async fn rows(session: &Session, span: Option<TimeSpan>) -> Result<Vec<RiskRow>, PageError> {
     let mut rows = Vec::new();
     let now = session.console.clock.now();
     for use_case in session
@@ -91,7 +88,7 @@ async fn rows(session: &Session, span: TimeSpan) -> Result<Vec<RiskRow>, PageErr
         let asked = ListRiskWindowsRequest {
             use_case: use_case.id.to_string(),
             forecast_id: String::new(),
-            span: foretide_api::span_message(span),
+            span: span.and_then(foretide_api::span_message),
             limit: MOST_SHOWN,
         };
         let answer = session

@@ -157,7 +157,7 @@ async fn every_answer_forbids_scripts_frames_and_caching() {
         );
         assert_eq!(page.headers["x-frame-options"], "DENY");
         assert_eq!(page.headers["x-content-type-options"], "nosniff");
-        assert_eq!(page.headers["referrer-policy"], "no-referrer");
+        assert_eq!(page.headers["referrer-policy"], "same-origin");
         assert_eq!(page.headers["cache-control"], "no-store");
         page.hides("<script");
         page.hides("style=");
