@@ -79,6 +79,7 @@ impl Setup {
                     },
                 ],
             },
+            "telemetry": {"filter": "info,ort=warn,sqlx=warn"},
             "ingestion": {"pseudonym_key": "00".repeat(32)},
             "feature_store": {"calendar": {"timezone": "Europe/Berlin"}},
             "orchestrator": {

@@ -65,7 +65,7 @@ async fn honeypot_counts_are_forecast_and_judged() -> anyhow::Result<()> {
         soc.forecast("attack_volume", first + TimeDelta::weeks(week))
             .await?;
     }
-    let judged = evaluations(&soc, "total").await?;
+    let judged = evaluations(&soc, "attack_volume/total").await?;
     ensure!(
         judged.len() >= 8,
         "only {} forecasts were judged",

@@ -78,7 +78,7 @@ async fn forecasts_are_ordered_and_explained(soc: &Soc) -> anyhow::Result<()> {
             .scorer()
             .get_forecast(GetForecastRequest {
                 use_case: use_case.to_owned(),
-                series_id: "total".to_owned(),
+                series_id: format!("{use_case}/total"),
                 ..GetForecastRequest::default()
             })
             .await?
