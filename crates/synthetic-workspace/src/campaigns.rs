@@ -51,7 +51,8 @@ const ANNOUNCED_WEEKDAYS: [Weekday; 5] = [
 ];
 
 /// Draws the campaigns of a plan: announced ones through the history, short unannounced ones, and
-/// in the replay one announced weekend and one unannounced afternoon.
+/// in the replay one announced weekend, one unannounced afternoon and, where it is long enough, an
+/// announced campaign right at its end.
 pub(crate) fn draw(plan: &Plan, random: &mut impl Rng) -> Vec<Campaign> {
     let mut campaigns = Vec::new();
     let history = i64::from(plan.history_days);
@@ -72,6 +73,11 @@ pub(crate) fn draw(plan: &Plan, random: &mut impl Rng) -> Vec<Campaign> {
         let saturday = on_or_after(replay + Duration::days(3), Weekday::Sat);
         campaigns.push(announced(plan, random, NAMES.len() - 1, saturday, 40, 3.6));
         campaigns.push(unannounced(plan, random, 3, saturday + Duration::days(4)));
+    }
+    if plan.replay_days >= 14 {
+        let end = plan.start + Days::new((plan.history_days + plan.replay_days).into());
+        let two_days_before = end - Duration::days(2);
+        campaigns.push(announced(plan, random, 1, two_days_before, 36, 3.2));
     }
     campaigns.retain(|campaign| campaign.span.end <= plan.span().end);
     campaigns.sort_by_key(|campaign| campaign.span.start);

@@ -1,5 +1,6 @@
 //! Services inside this process: all of them, or one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,13 +222,29 @@ impl Starter {
 
 /// Finds ONNX Runtime, fetching the pinned version when it is missing. Without it everything but
 /// training and scoring works, and those say what is missing.
-pub(crate) fn onnx_library(config: &Config) -> Option<std::path::PathBuf> {
+pub(crate) fn onnx_library(config: &Config) -> Option<PathBuf> {
     let explicit = config.onnx.library.as_deref();
     let found = foretide_onnx::library::locate(explicit)
-        .or_else(|_| foretide_onnx::library::ensure(&foretide_onnx::library::default_cache_dir()));
+        .or_else(|_| foretide_onnx::library::ensure(&cache_dir(config)));
     found
-        .inspect_err(|error| tracing::warn!(%error, "ONNX Runtime is missing: training and scoring will refuse"))
+        .inspect_err(|error| {
+            tracing::warn!(%error, "ONNX Runtime is missing: training and scoring will refuse");
+        })
         .ok()
+}
+
+/// Folder for what is fetched once and used by every data folder of the user.
+fn cache_dir(config: &Config) -> PathBuf {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let user = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    user.map_or_else(
+        || config.data_dir.join("cache"),
+        |cache| cache.join("foretide"),
+    )
 }
 
 pub(crate) fn peers(urls: &PeerUrls, token: &SecretString) -> anyhow::Result<Peers> {

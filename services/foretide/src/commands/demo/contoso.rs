@@ -13,6 +13,10 @@ pub(super) const COUNTRY: &str = "DE";
 /// First day of the workspace: fixed, so that the demo shows the same every day.
 const START: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date");
 
+/// Days that are made but not replayed: the last forecast looks into them, and a campaign that has
+/// been announced lies there, so that the demo ends with something to decide.
+const DAYS_BEYOND: u32 = 4;
+
 /// Contoso and the plan it was made from.
 pub(super) struct Contoso {
     plan: Plan,
@@ -24,8 +28,7 @@ impl Contoso {
     pub(super) fn generate(args: &DemoArgs) -> anyhow::Result<Self> {
         let mut plan = Plan::contoso(args.seed, START);
         plan.history_days = u32::from(args.days);
-        // One day more than is replayed: the last forecast is issued in the morning after.
-        plan.replay_days = u32::from(args.replay_days) + 1;
+        plan.replay_days = u32::from(args.replay_days) + DAYS_BEYOND;
         plan.holidays = holidays(plan.span())?;
         let workspace = Workspace::generate(&plan)?;
         Ok(Self { plan, workspace })

@@ -34,7 +34,10 @@ pub(super) fn write(
             "console": args.console_port, "ingestion": 0, "feature_store": 0, "trainer": 0,
             "scorer": 0, "auditor": 0, "broker": 0, "orchestrator": 0,
         },
-        "ingestion": { "source": { "files": { "url": folder.join("workspace") } } },
+        "ingestion": {
+            "files": { "locations": [{ "url": folder.join("workspace") }] },
+            "state_folder": folder.join("data"),
+        },
         "feature_store": {
             "calendar": {
                 "country": COUNTRY,
@@ -42,7 +45,12 @@ pub(super) fn write(
                 "campaigns": announced(contoso),
             },
         },
-        "scorer": { "write_back": write_back("Custom-PredictiveAlerting_CL") },
+        "scorer": { "sink": {
+            "endpoint": emulator.base_url(), "dcr_immutable_id": EmulatorConfig::RULE_ID,
+            "stream": "Custom-PredictiveAlerting_CL", "authority": emulator.base_url(),
+            "tenant": EmulatorConfig::TENANT, "client_id": "foretide-demo",
+            "client_secret": "the emulator takes any",
+        } },
         "auditor": {
             "initial_phases": { "risk_period": "assisted" },
             "write_back": write_back("Custom-AI_Governance_CL"),
