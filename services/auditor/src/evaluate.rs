@@ -84,7 +84,8 @@ impl Auditor {
         let lookback = TimeDelta::days(i64::from(self.config.lookback_days));
         let span = TimeSpan {
             start: request.as_of - lookback,
-            end: request.as_of + HOUR,
+            // A forecast issued at this very moment is one of them.
+            end: request.as_of + TimeDelta::milliseconds(1),
         };
         let mut issued = self.forecasts.issued(&request.use_case, span).await?;
         issued.sort_by_key(|forecast| (forecast.span.start, forecast.id));

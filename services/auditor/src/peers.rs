@@ -17,8 +17,8 @@ use crate::error::AuditorError;
 use crate::model::{ForecastHour, HourlyCounts, IssuedForecast};
 use crate::sources::{Actuals, Forecasts, KnownCounts};
 
-/// A forecast every hour over the longest look-back fits.
-const MOST_FORECASTS: u32 = 10_000;
+/// Forecasts asked for at a time: the most the scorer lists.
+const PAGE: u32 = 1_000;
 /// Longest horizon of a forecast, hours; the same bound as for use cases.
 const LONGEST_HORIZON: u32 = 336;
 
@@ -51,15 +51,28 @@ impl Forecasts for GrpcSources {
         use_case: &UseCaseId,
         span: TimeSpan,
     ) -> Result<Vec<IssuedForecast>, AuditorError> {
-        let request = ListForecastsRequest {
-            use_case: use_case.to_string(),
-            issued: span_message(span),
-            limit: MOST_FORECASTS,
-        };
-        let response = self.peers.scorer().list_forecasts(request).await;
-        let forecasts = response.map_err(failed("scorer"))?.into_inner().forecasts;
-        let parsed: Result<Vec<_>, FieldError> = forecasts.into_iter().map(issued).collect();
-        parsed.map_err(unusable("scorer"))
+        let mut all = Vec::new();
+        let mut span = span;
+        loop {
+            let request = ListForecastsRequest {
+                use_case: use_case.to_string(),
+                issued: span_message(span),
+                limit: PAGE,
+            };
+            let response = self.peers.scorer().list_forecasts(request).await;
+            let page = response.map_err(failed("scorer"))?.into_inner().forecasts;
+            let is_last = page.len() < PAGE as usize;
+            let oldest = page.iter().map(|forecast| forecast.issued_at).next_back();
+            let parsed: Result<Vec<_>, FieldError> = page.into_iter().map(issued).collect();
+            all.extend(parsed.map_err(unusable("scorer"))?);
+            // Newest first: the next page ends where this one does.
+            match oldest {
+                Some(oldest) if !is_last => {
+                    span.end = moment("issued_at", oldest).map_err(unusable("scorer"))?;
+                }
+                _ => return Ok(all),
+            }
+        }
     }
 
     async fn hours(

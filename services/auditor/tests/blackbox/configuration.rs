@@ -1,0 +1,71 @@
+//! The configuration.
+
+use std::path::Path;
+
+use foretide_auditor::config::Config;
+use foretide_domain::Phase;
+use foretide_service_runtime::testing::TestContext;
+
+use crate::soc::monday;
+
+fn parse(text: &str) -> Result<Config, String> {
+    let variables = |name: &str| (name == "FORETIDE_AUDITOR_SECRET").then(|| "s3cret".to_owned());
+    let path = Path::new("config.example.yaml");
+    foretide_config::parse(path, text, &variables).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_is_valid_and_hides_its_secret() {
+    let config = parse(include_str!("../../config.example.yaml")).unwrap();
+    assert_eq!(config.validate(), Ok(()));
+    assert_eq!(
+        config.initial_phases.values().collect::<Vec<_>>(),
+        [&Phase::Assisted]
+    );
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn nothing_needs_to_be_configured() {
+    assert_eq!(parse("").unwrap().validate(), Ok(()));
+}
+
+#[test]
+fn a_wrong_key_or_value_is_named() {
+    let cases = [
+        ("phases: {}", "phases"),
+        (
+            "initial_phases: {risk_period: autonomous}",
+            "initial_phases.risk_period",
+        ),
+        ("gate: {settled_days: many}", "gate.settled_days"),
+        ("write_back: {rule: {}}", "write_back.rule"),
+    ];
+    for (text, key) in cases {
+        let problem = parse(text).unwrap_err();
+        assert!(problem.contains(key), "{problem}");
+    }
+    let out_of_bounds = [
+        ("gate: {settled_days: 0}", "gate.settled_days"),
+        ("gate: {coverage_80_least: 1.5}", "gate.coverage_80_least"),
+        (
+            "gate: {pinball_ratio_most: .nan}",
+            "gate.pinball_ratio_most",
+        ),
+        ("lookback_days: 0", "lookback_days"),
+        ("gate_window_days: 1000", "gate_window_days"),
+    ];
+    for (text, key) in out_of_bounds {
+        assert_eq!(parse(text).unwrap().validate().unwrap_err().key, key);
+    }
+}
+
+#[tokio::test]
+async fn an_undeclared_use_case_keeps_it_from_starting() {
+    let context = TestContext::new("auditor", monday(), &[]);
+    let config = parse("initial_phases: {geo_risk: assisted}").unwrap();
+    let problem = foretide_auditor::build(&context.ctx, config)
+        .await
+        .unwrap_err();
+    assert!(problem.to_string().contains("geo_risk"), "{problem}");
+}

@@ -1,0 +1,10 @@
+//! The auditor as its callers see it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod audit_log;
+mod configuration;
+mod evaluations;
+mod fakes;
+mod phases;
+mod soc;
+mod write_back;

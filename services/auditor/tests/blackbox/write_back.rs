@@ -1,0 +1,114 @@
+//! `AI_Governance_CL`.
+
+use chrono::TimeDelta;
+use foretide_auditor::config::{Config, WriteBackConfig};
+use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
+use foretide_entra::ClientSecretConfig;
+use foretide_logs_ingestion::RuleConfig;
+
+use crate::soc::{Soc, TOTAL, monday};
+
+const TABLE: &str = "AI_Governance_CL";
+const ENDPOINT: &str = "/dataCollectionRules/";
+
+async fn with_write_back() -> (EmulatorHandle, Soc) {
+    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let address: url::Url = emulator.base_url().parse().unwrap();
+    let rule = RuleConfig {
+        endpoint: address.clone(),
+        dcr_immutable_id: EmulatorConfig::RULE_ID.to_owned(),
+        audience: "https://monitor.azure.com".to_owned(),
+    };
+    let identity = ClientSecretConfig {
+        authority: address,
+        tenant: EmulatorConfig::TENANT.to_owned(),
+        client_id: "auditor".to_owned(),
+        client_secret: "any".to_owned().into(),
+    };
+    let config = Config {
+        write_back: Some(WriteBackConfig {
+            rule,
+            stream: "Custom-AI_Governance_CL".to_owned(),
+            identity,
+        }),
+        ..Config::default()
+    };
+    let soc = Soc::start_with(config).await;
+    soc.world
+        .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
+    for day in 0..3 {
+        let start = monday() + TimeDelta::days(day);
+        soc.world
+            .forecast("risk_period", start, &[TOTAL], [8.0, 9.0, 11.0, 12.0, 13.0]);
+    }
+    soc.world.settle(monday() + TimeDelta::days(4));
+    (emulator, soc)
+}
+
+#[tokio::test]
+async fn one_row_an_evaluation_is_delivered() {
+    let (emulator, soc) = with_write_back().await;
+    let as_of = monday() + TimeDelta::days(4);
+    soc.context.clock.advance_to(as_of);
+    let summary = soc.evaluate(as_of).await;
+    assert_eq!((summary.rows_delivered, summary.rows_pending), (3, 0));
+    let rows = emulator.rows(TABLE);
+    assert_eq!(rows.len(), 3);
+    let evaluation = &summary.evaluations[0];
+    let row = rows
+        .iter()
+        .find(|row| row["EvaluationId"] == evaluation.evaluation_id)
+        .unwrap();
+    assert_eq!(row["IdempotencyKey"], evaluation.evaluation_id);
+    assert_eq!(row["RunId"], evaluation.run_id);
+    assert_eq!(row["SeriesId"], TOTAL);
+    assert_eq!(row["Phase"], "shadow");
+    assert_eq!(row["ModelVersion"], 3);
+    assert_eq!(row["TimeGenerated"], "2026-01-09T06:00:00.000Z");
+    for column in [
+        "UseCase",
+        "Mae",
+        "Pinball",
+        "NaivePinball",
+        "Coverage80",
+        "Coverage95",
+        "ModelName",
+    ] {
+        assert!(
+            row.get(column).is_some_and(|value| !value.is_null()),
+            "{column} in {row}"
+        );
+    }
+    let again = soc.evaluate(as_of).await;
+    assert_eq!((again.rows_delivered, again.rows_pending), (0, 0));
+    assert_eq!(emulator.rows(TABLE).len(), 3);
+}
+
+#[tokio::test]
+async fn rows_that_are_not_taken_wait_for_the_next_time() {
+    let (emulator, soc) = with_write_back().await;
+    let as_of = monday() + TimeDelta::days(4);
+    soc.context.clock.advance_to(as_of);
+    emulator.add_fault(Fault::at(ENDPOINT, 1, FaultAction::status(403)));
+    let summary = soc.evaluate(as_of).await;
+    assert_eq!((summary.rows_delivered, summary.rows_pending), (0, 3));
+    assert!(emulator.rows(TABLE).is_empty());
+
+    soc.context.clock.advance_to(as_of + TimeDelta::minutes(1));
+    let next = soc.evaluate(as_of).await;
+    assert_eq!(next.rows_pending, 0, "they belong to the run before");
+    assert_eq!(emulator.rows(TABLE).len(), 3);
+}
+
+#[tokio::test]
+async fn rows_that_are_refused_for_good_are_not_sent_again() {
+    let (emulator, soc) = with_write_back().await;
+    let as_of = monday() + TimeDelta::days(4);
+    soc.context.clock.advance_to(as_of);
+    emulator.add_fault(Fault::at(ENDPOINT, 1, FaultAction::status(400)));
+    let summary = soc.evaluate(as_of).await;
+    assert_eq!((summary.rows_delivered, summary.rows_pending), (0, 0));
+    soc.context.clock.advance_to(as_of + TimeDelta::hours(1));
+    soc.evaluate(as_of).await;
+    assert_eq!(emulator.requests(ENDPOINT).len(), 1);
+}
