@@ -35,7 +35,6 @@ impl ServiceError for FieldError {
 
 /// A moment as a message.
 #[must_use]
-#[expect(clippy::unnecessary_wraps, reason = "message fields are options")]
 pub fn timestamp(moment: DateTime<Utc>) -> Option<Timestamp> {
     Some(moment.into())
 }
@@ -81,7 +80,6 @@ pub fn span(field: &'static str, value: Option<types::TimeSpan>) -> Result<TimeS
 
 /// A span as a message.
 #[must_use]
-#[expect(clippy::unnecessary_wraps, reason = "message fields are options")]
 pub fn span_message(span: TimeSpan) -> Option<types::TimeSpan> {
     Some(types::TimeSpan {
         start: timestamp(span.start),
@@ -197,7 +195,6 @@ pub fn quantiles(
 
 /// Quantiles as a message.
 #[must_use]
-#[expect(clippy::unnecessary_wraps, reason = "message fields are options")]
 pub fn quantiles_message(quantiles: &Quantiles) -> Option<types::Quantiles> {
     let [q025, q100, q500, q900, q975] = quantiles.values();
     Some(types::Quantiles {

@@ -73,6 +73,10 @@ impl ServiceError for Status {
 
 /// The only way an error leaves a service: the whole chain of causes goes to the log, the caller
 /// gets the code and the message, and of an internal error nothing but the fact.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err(into_status)"
+)]
 pub fn into_status<E: ServiceError>(error: E) -> Status {
     let code = error.code();
     let causes = chain(&error);

@@ -1,4 +1,5 @@
 //! What is repeated, how often, and what stays out of errors.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -108,7 +108,7 @@ impl Authenticator {
     }
 
     /// The principal named by an `authorization` header.
-    pub(crate) fn from_headers(&self, headers: &http::HeaderMap) -> Result<Principal, Status> {
+    pub(crate) fn caller_of(&self, headers: &http::HeaderMap) -> Result<Principal, Status> {
         let header = headers
             .get(http::header::AUTHORIZATION)
             .ok_or_else(|| Status::unauthenticated("a bearer token is required"))?;
@@ -129,7 +129,6 @@ fn digest(token: &str) -> [u8; 32] {
 ///
 /// # Errors
 /// Unauthenticated when the request did not come through the server of this crate.
-#[expect(clippy::result_large_err, reason = "tonic handlers return Status")]
 pub fn caller<T>(request: &Request<T>) -> Result<Principal, Status> {
     request
         .extensions()
@@ -143,7 +142,6 @@ pub fn caller<T>(request: &Request<T>) -> Result<Principal, Status> {
 ///
 /// # Errors
 /// Permission denied without the role.
-#[expect(clippy::result_large_err, reason = "tonic handlers return Status")]
 pub fn require<T>(request: &Request<T>, role: Role) -> Result<Principal, Status> {
     let caller = caller(request)?;
     let service_may = matches!(role, Role::Viewer | Role::Operator | Role::Service);

@@ -162,6 +162,7 @@ impl TestServer {
     pub fn channel_with(&self, credentials: Credentials) -> AuthedChannel {
         let endpoint =
             Endpoint::from_shared(format!("http://{}", self.address)).expect("a valid address");
+        let endpoint = endpoint.tcp_nodelay(true);
         InterceptedService::new(endpoint.connect_lazy(), credentials)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use foretide_domain::{JobId, RunId, SharedClock, Step, UseCase, UseCaseId};
+use foretide_domain::{Clock, JobId, RunId, SharedClock, Step, SystemClock, UseCase, UseCaseId};
 use foretide_jobs::{DeadLetter, PushOptions, Queue};
 use tokio::sync::watch;
 
@@ -48,8 +48,14 @@ impl Orchestrator {
         }
     }
 
+    /// What the run counts as: the context's clock, which a replay moves.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// When work was really done: timings are the machine's, also while a replay moves the clock.
+    pub(crate) fn work_time() -> DateTime<Utc> {
+        SystemClock.now()
     }
 
     pub(crate) fn calendar(&self) -> &Calendar {
@@ -77,18 +83,17 @@ impl Orchestrator {
     /// Puts a run on the queue, or returns the one that has its dedup key already.
     pub(crate) async fn start_run(&self, new: NewRun) -> Result<Run, OrchestratorError> {
         self.check_declared(new.use_case.as_ref())?;
-        let now = self.now();
         let steps = new.kind.steps().iter().map(|step| waiting(*step)).collect();
         let run = Run {
             id: RunId::new(),
             kind: new.kind,
             use_case: new.use_case,
-            as_of: new.as_of.unwrap_or(now),
+            as_of: new.as_of.unwrap_or_else(|| self.now()),
             state: RunState::Queued,
             dedup_key: new.dedup_key,
             started_by: new.started_by,
             force_training: new.force_training,
-            queued_at: now,
+            queued_at: Self::work_time(),
             finished_at: None,
             steps,
         };

@@ -60,17 +60,17 @@ fn bad_config(error: &ConfigError) -> ExitCode {
 
 async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
-        Command::Demo(args) => demo::run(args, config).await,
-        Command::Up(args) => server::up(&args, config).await,
-        Command::Serve { service } => server::serve(service, &config).await,
-        Command::Forecast(args) => pipeline::forecast(&args, config).await,
-        Command::Backfill(args) => pipeline::backfill(&args, config).await,
-        Command::Migrate => setup::migrate(&config).await,
-        Command::Audit(command) => audit::run(command, &config).await,
-        Command::Actions(command) => actions::run(command, &config).await,
-        Command::Runs(command) => runs::run(command, &config).await,
-        Command::Jobs(command) => runs::jobs(command, &config).await,
-        Command::Phase(command) => runs::phases(command, &config).await,
+        Command::Demo(args) => Box::pin(demo::run(args, config)).await,
+        Command::Up(args) => Box::pin(server::up(&args, config)).await,
+        Command::Serve { service } => Box::pin(server::serve(service, &config)).await,
+        Command::Forecast(args) => Box::pin(pipeline::forecast(&args, config)).await,
+        Command::Backfill(args) => Box::pin(pipeline::backfill(&args, config)).await,
+        Command::Migrate => Box::pin(setup::migrate(&config)).await,
+        Command::Audit(command) => Box::pin(audit::run(command, &config)).await,
+        Command::Actions(command) => Box::pin(actions::run(command, &config)).await,
+        Command::Runs(command) => Box::pin(runs::run(command, &config)).await,
+        Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
+        Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check) | Command::Version => Ok(()),
     }
 }

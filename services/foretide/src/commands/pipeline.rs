@@ -18,7 +18,7 @@ use crate::render::{minute, table};
 
 /// The six steps, now.
 pub(super) async fn forecast(args: &RunArgs, config: Config) -> anyhow::Result<()> {
-    let (peers, local) = connect_or_start(args, config).await?;
+    let (peers, local) = Box::pin(connect_or_start(args, config)).await?;
     let outcome = async {
         watch(&peers, request("forecast", args)).await?;
         print_forecasts(&peers, args.use_case.as_deref()).await
@@ -29,7 +29,7 @@ pub(super) async fn forecast(args: &RunArgs, config: Config) -> anyhow::Result<(
 
 /// Ingest and features over the source's whole history.
 pub(super) async fn backfill(args: &RunArgs, config: Config) -> anyhow::Result<()> {
-    let (peers, local) = connect_or_start(args, config).await?;
+    let (peers, local) = Box::pin(connect_or_start(args, config)).await?;
     let outcome = async {
         let run = watch(&peers, request("refresh", args)).await?;
         for step in &run.steps {
