@@ -30,8 +30,8 @@ async fn source_and_lake_are_containers() -> anyhow::Result<()> {
     let installation = Setup::new(Shape::OneProcess)?
         .with("/lake", container(&azurite, "az://lake/foretide"))
         .with(
-            "/ingestion/source",
-            json!({"files": container(&azurite, "az://export")}),
+            "/ingestion/files",
+            json!({"locations": [container(&azurite, "az://export")]}),
         )
         .start()
         .await?;

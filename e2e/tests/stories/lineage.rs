@@ -113,7 +113,11 @@ async fn mlflow_knows_it_all(mlflow: &Mlflow, version: &ModelVersion) -> anyhow:
             .contains(&version.training_set_sha256[..8]),
         "the run's dataset is not the training set: {datasets}"
     );
-    let files = get(mlflow, &format!("artifacts/list?run_id={run_id}")).await?;
+    let files = get(
+        mlflow,
+        &format!("artifacts/list?run_id={run_id}&path=model"),
+    )
+    .await?;
     ensure!(
         files.to_string().contains("onnx"),
         "no ONNX artefact: {files}"

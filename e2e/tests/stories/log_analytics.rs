@@ -1,7 +1,7 @@
 //! A workspace that is asked and not exported: the Log Analytics API of the emulator, with a real KQL
 //! engine behind it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs::File, path::Path};
 
 use anyhow::ensure;
 use foretide_domain::SentinelTable;
@@ -13,7 +13,7 @@ async fn a_queried_workspace_is_forecast() -> anyhow::Result<()> {
     let contoso = Contoso::with_history(42)?;
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("workspace.sql");
-    std::fs::write(&script, tables_of(&contoso))?;
+    std::fs::write(&script, tables_of(&contoso, folder.path())?)?;
     let Some(engine) = or_skip(KqlEngine::start_with(Some(&script)).await)? else {
         return Ok(());
     };
@@ -38,22 +38,25 @@ async fn a_queried_workspace_is_forecast() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// DuckDB statements that make the workspace's tables of the exported files.
-fn tables_of(contoso: &Contoso) -> String {
+/// DuckDB statements that make the workspace's tables of the exported rows, one file a table.
+fn tables_of(contoso: &Contoso, folder: &Path) -> anyhow::Result<String> {
     let mut script = String::new();
+    let files = contoso.files()?;
     for table in SentinelTable::ALL {
-        let files = contoso
+        let export = contoso
             .export()
-            .join(format!("am-{}", table.name().to_lowercase()))
-            .join("**/*.json");
+            .join(format!("am-{}", table.name().to_lowercase()));
+        let rows = folder.join(format!("{table}.ndjson"));
+        let mut all = File::create(&rows)?;
+        for file in files.iter().filter(|file| file.starts_with(&export)) {
+            std::io::copy(&mut File::open(file)?, &mut all)?;
+        }
         writeln!(
             script,
-            "CREATE TABLE {} AS SELECT * FROM read_json('{}', format='newline_delimited', \
-             union_by_name=true, ignore_errors=true);",
-            table.name(),
-            files.display()
-        )
-        .expect("writing to a string does not fail");
+            "CREATE TABLE {table} AS SELECT * FROM read_json('{}', format='newline_delimited', \
+             ignore_errors=true, sample_size=-1);",
+            rows.display()
+        )?;
     }
-    script
+    Ok(script)
 }

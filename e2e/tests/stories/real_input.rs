@@ -193,11 +193,8 @@ async fn sample_tables_are_read_and_what_cannot_be_is_named() -> anyhow::Result<
         .iter()
         .find(|table| table.table == "SecurityAlert")
         .context("no alerts were read")?;
-    ensure!(
-        alerts.rows_read > 500,
-        "{} alerts were read",
-        alerts.rows_read
-    );
+    assert_eq!(alerts.rows_read, 189, "every alert of the sample is read");
+    assert_eq!(alerts.rows_quarantined, 0);
     ensure!(alerts.buckets_written > 0, "no alert was counted");
     let quarantined = soc
         .operator
