@@ -94,7 +94,7 @@ impl Forecasts for GrpcSources {
             .series
             .map(|series| series.points)
             .unwrap_or_default();
-        let parsed: Result<Vec<_>, FieldError> = points.into_iter().map(hour).collect();
+        let parsed: Result<Vec<_>, FieldError> = points.iter().map(hour).collect();
         parsed.map_err(unusable("scorer"))
     }
 }
@@ -122,7 +122,7 @@ fn issued(forecast: Forecast) -> Result<IssuedForecast, FieldError> {
     })
 }
 
-fn hour(point: ForecastPoint) -> Result<ForecastHour, FieldError> {
+fn hour(point: &ForecastPoint) -> Result<ForecastHour, FieldError> {
     Ok(ForecastHour {
         time: moment("time", point.time)?,
         quantiles: quantiles("quantiles", point.quantiles)?,

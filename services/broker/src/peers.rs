@@ -58,7 +58,7 @@ impl Forecasts for GrpcPeers {
         };
         let response = self.peers.scorer().list_forecasts(request).await;
         let forecasts = response.map_err(failed("scorer"))?.into_inner().forecasts;
-        let parsed: Result<Vec<_>, FieldError> = forecasts.into_iter().map(issued).collect();
+        let parsed: Result<Vec<_>, FieldError> = forecasts.iter().map(issued).collect();
         let mut forecasts = parsed.map_err(unusable("scorer"))?;
         forecasts.sort_by_key(|forecast| std::cmp::Reverse(forecast.issued_at));
         Ok(forecasts)
@@ -85,7 +85,7 @@ impl Forecasts for GrpcPeers {
     }
 }
 
-fn issued(forecast: scoring::Forecast) -> Result<IssuedForecast, FieldError> {
+fn issued(forecast: &scoring::Forecast) -> Result<IssuedForecast, FieldError> {
     let validity =
         forecast
             .validity

@@ -104,10 +104,10 @@ pub(crate) async fn list(
         .limit(filter.limit)
         .all(connection)
         .await?;
-    Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-fn read(row: evaluation::Model) -> Result<Evaluation, DbError> {
+fn read(row: &evaluation::Model) -> Result<Evaluation, DbError> {
     let corrupt = |column, problem: String| {
         DbError::corrupt("evaluation", column, row.evaluation_id, problem)
     };

@@ -62,7 +62,7 @@ pub(crate) async fn find(
     let row = phase::Entity::find_by_id(use_case.as_str())
         .one(connection)
         .await?;
-    Ok(row.map(state).transpose()?)
+    Ok(row.as_ref().map(state).transpose()?)
 }
 
 pub(crate) async fn all(
@@ -72,10 +72,10 @@ pub(crate) async fn all(
         .order_by_asc(phase::Column::UseCase)
         .all(connection)
         .await?;
-    Ok(rows.into_iter().map(state).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(state).collect::<Result<_, _>>()?)
 }
 
-fn state(row: phase::Model) -> Result<PhaseState, DbError> {
+fn state(row: &phase::Model) -> Result<PhaseState, DbError> {
     let corrupt =
         |column, problem: String| DbError::corrupt("phase", column, &row.use_case, problem);
     Ok(PhaseState {
