@@ -76,6 +76,7 @@ impl Input {
 }
 
 fn ingest(runtime: &Runtime, input: &Path, end: chrono::DateTime<chrono::Utc>) {
+    let _inside = runtime.enter();
     let context = TestContext::new("ingestion", end, &[]);
     let config = Config {
         tables: TABLES.to_vec(),
@@ -105,7 +106,7 @@ fn ingest(runtime: &Runtime, input: &Path, end: chrono::DateTime<chrono::Utc>) {
     drop(folder);
 }
 
-#[divan::bench(sample_count = 5, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn service_over_hourly_export_files(bencher: Bencher<'_, '_>) {
     let input = Input::make();
     let runtime = Runtime::new().expect("a runtime");
@@ -115,7 +116,7 @@ fn service_over_hourly_export_files(bencher: Bencher<'_, '_>) {
         .bench_local(|| ingest(&runtime, input.export.path(), end));
 }
 
-#[divan::bench(sample_count = 5, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn service_over_one_file_a_table(bencher: Bencher<'_, '_>) {
     let input = Input::make();
     let runtime = Runtime::new().expect("a runtime");
@@ -125,7 +126,7 @@ fn service_over_one_file_a_table(bencher: Bencher<'_, '_>) {
         .bench_local(|| ingest(&runtime, input.plain.path(), end));
 }
 
-#[divan::bench(sample_count = 5, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn plain_polars_over_one_file_a_table(bencher: Bencher<'_, '_>) {
     let input = Input::make();
     let out = tempfile::tempdir().expect("a folder");

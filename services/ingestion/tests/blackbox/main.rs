@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod bad_input;
+mod cluster;
 mod crashes;
 mod files;
 mod query_api;
