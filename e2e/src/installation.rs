@@ -194,17 +194,10 @@ impl Setup {
             });
             setup = setup.with("/ingestion/log_analytics", workspace);
         }
-        let mut sink = rule.clone();
-        sink["stream"] = json!("Custom-PredictiveAlerting_CL");
-        for key in ["authority", "tenant", "client_id", "client_secret"] {
-            sink[key] = identity[key].clone();
-        }
+        let write_back = json!({"rule": rule, "identity": identity});
         setup
-            .with("/scorer/sink", sink)
-            .with(
-                "/auditor/write_back",
-                json!({"rule": rule, "identity": identity}),
-            )
+            .with("/scorer/write_back", write_back.clone())
+            .with("/auditor/write_back", write_back)
             .with(
                 "/broker/teams",
                 json!({"webhook_url": emulator.teams_webhook_url()}),

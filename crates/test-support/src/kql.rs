@@ -15,6 +15,39 @@ use crate::{
 
 const WHAT: &str = "the KQL engine";
 
+/// Tables with the columns that are queried, as DuckDB types.
+const COLUMNS: [(&str, &str); 6] = [
+    (
+        "SecurityIncident",
+        "TimeGenerated:'TIMESTAMP', IncidentName:'VARCHAR', CreatedTime:'TIMESTAMP', \
+         LastModifiedTime:'TIMESTAMP', ClosedTime:'TIMESTAMP', Status:'VARCHAR', \
+         Severity:'VARCHAR', ProviderName:'VARCHAR', AdditionalData:'JSON'",
+    ),
+    (
+        "SecurityAlert",
+        "TimeGenerated:'TIMESTAMP', SystemAlertId:'VARCHAR', AlertSeverity:'VARCHAR', \
+         ProductName:'VARCHAR', Tactics:'VARCHAR'",
+    ),
+    (
+        "SigninLogs",
+        "TimeGenerated:'TIMESTAMP', ResultType:'VARCHAR', IPAddress:'VARCHAR', \
+         CorrelationId:'VARCHAR'",
+    ),
+    (
+        "CommonSecurityLog",
+        "TimeGenerated:'TIMESTAMP', SimplifiedDeviceAction:'VARCHAR', DeviceAction:'VARCHAR', \
+         SourceIP:'VARCHAR'",
+    ),
+    (
+        "Usage",
+        "TimeGenerated:'TIMESTAMP', StartTime:'TIMESTAMP', DataType:'VARCHAR', Quantity:'DOUBLE'",
+    ),
+    (
+        "ThreatIntelIndicators",
+        "TimeGenerated:'TIMESTAMP', Id:'VARCHAR', Created:'TIMESTAMP'",
+    ),
+];
+
 /// `duckdb-kql serve`: the Kusto REST API over a DuckDB database, loopback only.
 #[derive(Debug)]
 pub struct KqlEngine {
@@ -77,6 +110,25 @@ impl KqlEngine {
             port,
             _folder: folder,
         })
+    }
+
+    /// The DuckDB statement that makes a Sentinel table of a file of its rows (NDJSON), with the
+    /// types the workspace has. Columns that no query of ours reads are left out, and so are lines
+    /// that are no rows.
+    ///
+    /// # Panics
+    /// When `table` is not one of the tables Foretide reads.
+    #[must_use]
+    pub fn table_statement(table: &str, rows: &Path) -> String {
+        let (_, columns) = COLUMNS
+            .iter()
+            .find(|(name, _)| *name == table)
+            .unwrap_or_else(|| panic!("{table} is not read: add its columns here"));
+        format!(
+            "CREATE TABLE {table} AS SELECT * FROM read_json('{}', format='newline_delimited', \
+             ignore_errors=true, columns={{{columns}}});\n",
+            rows.display()
+        )
     }
 
     /// Address of the Kusto REST API; queries go to `/v1/rest/query` with database `workspace`.

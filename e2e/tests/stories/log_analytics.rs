@@ -1,7 +1,7 @@
 //! A workspace that is asked and not exported: the Log Analytics API of the emulator, with a real KQL
 //! engine behind it.
 
-use std::{fmt::Write as _, fs::File, path::Path};
+use std::{fs::File, path::Path};
 
 use anyhow::ensure;
 use foretide_domain::SentinelTable;
@@ -17,13 +17,19 @@ async fn a_queried_workspace_is_forecast() -> anyhow::Result<()> {
     let Some(engine) = or_skip(KqlEngine::start_with(Some(&script)).await)? else {
         return Ok(());
     };
-    let installation = Setup::new(Shape::OneProcess)?
+    let mut installation = Setup::new(Shape::OneProcess)?
         .querying(&engine)?
         .start()
         .await?;
     let soc = Soc::of(&installation)?;
 
-    let run = soc.forecast("attack_volume", contoso.now()).await?;
+    let run = match soc.forecast("attack_volume", contoso.now()).await {
+        Ok(run) => run,
+        Err(error) => {
+            eprintln!("{}", installation.logs());
+            return Err(error);
+        }
+    };
 
     let queries = installation.emulator.requests("/v1/workspaces/");
     ensure!(!queries.is_empty(), "the workspace was never asked");
@@ -51,12 +57,7 @@ fn tables_of(contoso: &Contoso, folder: &Path) -> anyhow::Result<String> {
         for file in files.iter().filter(|file| file.starts_with(&export)) {
             std::io::copy(&mut File::open(file)?, &mut all)?;
         }
-        writeln!(
-            script,
-            "CREATE TABLE {table} AS SELECT * FROM read_json('{}', format='newline_delimited', \
-             ignore_errors=true, sample_size=-1);",
-            rows.display()
-        )?;
+        script.push_str(&KqlEngine::table_statement(table.name(), &rows));
     }
     Ok(script)
 }

@@ -19,30 +19,6 @@ use serde_json::{Value, json};
 
 type Counts = BTreeMap<(DateTime<Utc>, String, String, String), f64>;
 
-/// Columns of the tables as DuckDB types; all other columns are left out.
-fn columns(table: SentinelTable) -> &'static str {
-    match table {
-        SentinelTable::SecurityIncident => {
-            "TimeGenerated:'TIMESTAMP', IncidentName:'VARCHAR', CreatedTime:'TIMESTAMP', LastModifiedTime:'TIMESTAMP', ClosedTime:'TIMESTAMP', Status:'VARCHAR', Severity:'VARCHAR', ProviderName:'VARCHAR', AdditionalData:'JSON'"
-        }
-        SentinelTable::SecurityAlert => {
-            "TimeGenerated:'TIMESTAMP', SystemAlertId:'VARCHAR', AlertSeverity:'VARCHAR', ProductName:'VARCHAR', Tactics:'VARCHAR'"
-        }
-        SentinelTable::SigninLogs => {
-            "TimeGenerated:'TIMESTAMP', ResultType:'VARCHAR', IPAddress:'VARCHAR', CorrelationId:'VARCHAR'"
-        }
-        SentinelTable::CommonSecurityLog => {
-            "TimeGenerated:'TIMESTAMP', SimplifiedDeviceAction:'VARCHAR', DeviceAction:'VARCHAR', SourceIP:'VARCHAR'"
-        }
-        SentinelTable::Usage => {
-            "TimeGenerated:'TIMESTAMP', StartTime:'TIMESTAMP', DataType:'VARCHAR', Quantity:'DOUBLE'"
-        }
-        SentinelTable::ThreatIntelIndicators => {
-            "TimeGenerated:'TIMESTAMP', Id:'VARCHAR', Created:'TIMESTAMP'"
-        }
-    }
-}
-
 /// Sound rows, each once, as plain files and as tables of the engine.
 fn write_tables(workspace: &Workspace, folder: &Path) -> String {
     let mut script = String::new();
@@ -64,11 +40,7 @@ fn write_tables(workspace: &Workspace, folder: &Path) -> String {
         lines.dedup();
         let path = folder.join(format!("{table}.ndjson"));
         fs::write(&path, lines.join("\n") + "\n").unwrap();
-        script.push_str(&format!(
-            "CREATE TABLE {table} AS SELECT * FROM read_json('{}', format='newline_delimited', columns={{{}}});\n",
-            path.display(),
-            columns(table)
-        ));
+        script.push_str(&KqlEngine::table_statement(table.name(), &path));
     }
     script
 }
