@@ -170,11 +170,15 @@ pub(crate) struct OnnxConfig {
 impl Config {
     /// Reads and checks the file; all defaults without one.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let Some(path) = path else {
-            return Ok(Self::default());
+        let mut config = match path {
+            Some(path) => foretide_config::load(path, &|name| std::env::var(name).ok())?,
+            None => Self::default(),
         };
-        let config: Self = foretide_config::load(path, &|name| std::env::var(name).ok())?;
-        config.check(path)?;
+        if config.ingestion.pseudonym_key.is_none() {
+            let state = &mut config.ingestion.state_folder;
+            state.get_or_insert_with(|| config.data_dir.clone());
+        }
+        config.check(path.unwrap_or(Path::new("(no file)")))?;
         Ok(config)
     }
 
@@ -209,6 +213,14 @@ impl Config {
                 .map_err(|error| refused(path, "database.url", error.to_string()))?;
         }
         self.check_sections(path)
+    }
+
+    /// Checks that there is something to read, which only a process that reads needs.
+    pub(crate) fn require_source(&self, path: Option<&Path>) -> Result<(), ConfigError> {
+        let path = path.unwrap_or(Path::new("(no file)"));
+        self.ingestion
+            .validate()
+            .map_err(|problem| refused(path, "ingestion", problem.to_string()))
     }
 
     fn check_sections(&self, path: &Path) -> Result<(), ConfigError> {

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foretide_domain::SharedClock;
-use foretide_entra::{ClientSecretConfig, ClientSecretSource, PUBLIC_CLOUD_AUTHORITY};
+use foretide_entra::{ClientSecretConfig, ClientSecretSource};
 use foretide_http::{ClientOptions, RetryPolicy};
-use foretide_logs_ingestion::{LogsIngestionClient, PUBLIC_CLOUD_AUDIENCE, RuleConfig};
+use foretide_logs_ingestion::{LogsIngestionClient, RuleConfig};
 use foretide_service_runtime::BuildError;
-use secrecy::SecretString;
 use serde::Deserialize;
-use url::Url;
 
 use crate::write_back::Sink;
 
@@ -23,7 +21,7 @@ pub struct Config {
     /// Hours after which a forecast is no longer valid, unless its horizon ends before: 1 to 336.
     pub valid_for_hours: u32,
     /// Where rows are written back to. Without it they stay here.
-    pub sink: Option<SinkConfig>,
+    pub write_back: Option<WriteBackConfig>,
     /// How patiently rows and audit events are delivered.
     pub outbox: OutboxPace,
 }
@@ -33,7 +31,7 @@ impl Default for Config {
         Self {
             completeness_threshold: 0.9,
             valid_for_hours: 26,
-            sink: None,
+            write_back: None,
             outbox: OutboxPace::default(),
         }
     }
@@ -42,38 +40,18 @@ impl Default for Config {
 /// The data collection rule that feeds `PredictiveAlerting_CL`, and who writes through it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SinkConfig {
-    /// Logs ingestion endpoint of the rule, or of its data collection endpoint.
-    pub endpoint: Url,
-    /// Immutable id of the rule: `dcr-` and 32 hexadecimal digits.
-    pub dcr_immutable_id: String,
-    /// Stream of the rule.
+pub struct WriteBackConfig {
+    /// The data collection rule that takes the rows.
+    pub rule: RuleConfig,
+    /// Its stream.
     #[serde(default = "default_stream")]
     pub stream: String,
-    /// Audience of the token; of another cloud, another one.
-    #[serde(default = "default_audience")]
-    pub audience: String,
-    /// Address of the authority; of another cloud, another one.
-    #[serde(default = "default_authority")]
-    pub authority: Url,
-    /// Tenant (directory) id or domain.
-    pub tenant: String,
-    /// Application (client) id, with the role Monitoring Metrics Publisher on the rule.
-    pub client_id: String,
-    /// The application's secret.
-    pub client_secret: SecretString,
+    /// Who writes: an application with the role Monitoring Metrics Publisher on the rule.
+    pub identity: ClientSecretConfig,
 }
 
 fn default_stream() -> String {
-    "Custom-PredictiveAlerting".to_owned()
-}
-
-fn default_audience() -> String {
-    PUBLIC_CLOUD_AUDIENCE.to_owned()
-}
-
-fn default_authority() -> Url {
-    Url::parse(PUBLIC_CLOUD_AUTHORITY).expect("a constant address")
+    "Custom-PredictiveAlerting_CL".to_owned()
 }
 
 /// How patiently an outbox is emptied.
@@ -129,36 +107,26 @@ impl Config {
     }
 
     pub(crate) fn sink(&self, clock: &SharedClock) -> Result<Option<Sink>, BuildError> {
-        let Some(sink) = self.sink.clone() else {
+        let Some(write_back) = self.write_back.clone() else {
             return Ok(None);
         };
         let http = foretide_http::client(&ClientOptions::default())
-            .map_err(|error| BuildError::new("scorer.sink", error))?;
-        let identity = ClientSecretConfig {
-            authority: sink.authority,
-            tenant: sink.tenant,
-            client_id: sink.client_id,
-            client_secret: sink.client_secret,
-        };
-        let tokens = ClientSecretSource::new(identity, http.clone(), Arc::clone(clock))
-            .map_err(|error| BuildError::new("scorer.sink", error))?;
-        let rule = RuleConfig {
-            endpoint: sink.endpoint,
-            dcr_immutable_id: sink.dcr_immutable_id,
-            audience: sink.audience,
-        };
+            .map_err(|error| BuildError::new("scorer.write_back", error))?;
+        let tokens = ClientSecretSource::new(write_back.identity, http.clone(), Arc::clone(clock))
+            .map_err(|error| BuildError::new("scorer.write_back.identity", error))?;
         // The outbox is patient: within one try a long wait would only keep the run waiting.
         let retry = RetryPolicy {
             attempts: 3,
             max_wait: Duration::from_secs(5),
             ..RetryPolicy::default()
         };
-        let client = LogsIngestionClient::new(rule, http, Arc::new(tokens), Arc::clone(clock))
-            .map_err(|error| BuildError::new("scorer.sink", error))?
+        let tokens = Arc::new(tokens);
+        let client = LogsIngestionClient::new(write_back.rule, http, tokens, Arc::clone(clock))
+            .map_err(|error| BuildError::new("scorer.write_back.rule", error))?
             .with_retry(retry);
         Ok(Some(Sink {
             client,
-            stream: sink.stream,
+            stream: write_back.stream,
         }))
     }
 }

@@ -44,7 +44,7 @@ use crate::write_back::WriteBack;
 /// Builds the service: database migrated, outboxes ready, routes to be served.
 ///
 /// # Errors
-/// When the configuration is out of bounds, the database cannot be opened or the sink cannot be. A
+/// When the configuration is out of bounds, the database cannot be opened or the way back cannot be. A
 /// missing ONNX Runtime is no reason not to start: scoring then says what is missing.
 pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
     config
@@ -59,7 +59,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .map_err(|error| BuildError::new("scorer database", error))?;
     if sink.is_none() {
         tracing::info!(
-            "no sink is configured: forecasts are kept here and not written back to a workspace"
+            "no write_back is configured: forecasts are kept here and not written back to a workspace"
         );
     }
     let store = Store::new(database);

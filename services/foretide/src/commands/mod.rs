@@ -16,6 +16,7 @@ use foretide_telemetry::{TelemetryGuard, TelemetryOptions};
 
 use crate::cli::{Cli, Command, ConfigCommand};
 use crate::config::{Config, LogFormat};
+use crate::services::ServiceName;
 
 /// Runs what the command line asks for. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad
 /// configuration.
@@ -32,6 +33,14 @@ pub(crate) fn run() -> ExitCode {
     if matches!(cli.command, Command::Config(ConfigCommand::Check)) {
         setup::print_checked(cli.config.as_deref(), &config);
         return ExitCode::SUCCESS;
+    }
+    let reads = match &cli.command {
+        Command::Up(_) => true,
+        Command::Serve { service } => *service == ServiceName::Ingestion,
+        _ => false,
+    };
+    if reads && let Err(error) = config.require_source(cli.config.as_deref()) {
+        return bad_config(&error);
     }
     foretide_http::install_tls_provider();
     let outcome = tokio::runtime::Builder::new_multi_thread()

@@ -43,6 +43,12 @@ pub(super) fn print_checked(path: Option<&Path>, config: &Config) {
     println!("{source}: ok");
     println!("data folder  {}", config.data_dir.display());
     println!("lake         {}", config.lake().url);
+    let source = match (&config.ingestion.files, &config.ingestion.log_analytics) {
+        (Some(_), _) => "exported files",
+        (None, Some(_)) => "Log Analytics query API",
+        (None, None) => "none: set ingestion.files or ingestion.log_analytics before `up`",
+    };
+    println!("source       {source}");
     let use_cases: Vec<_> = config
         .use_cases
         .iter()

@@ -27,7 +27,8 @@ async fn the_example_can_be_used_and_shows_the_defaults() {
 #[tokio::test]
 async fn what_is_out_of_bounds_is_refused_by_key() {
     let context = TestContext::new("scorer", now(), &[]);
-    let sink = "tenant: t, client_id: c, client_secret: s, endpoint: 'https://x.example'";
+    let write_back = "write_back: {identity: {tenant: t, client_id: c, client_secret: s}, \
+                      rule: {endpoint: 'https://x.example', dcr_immutable_id: dcr-1}}";
     let cases = [
         (
             "completeness_threshold: 0".to_owned(),
@@ -38,7 +39,7 @@ async fn what_is_out_of_bounds_is_refused_by_key() {
             "completeness_threshold",
         ),
         ("valid_for_hours: 0".to_owned(), "valid_for_hours"),
-        (format!("sink: {{{sink}, dcr_immutable_id: dcr-1}}"), "dcr-"),
+        (write_back.to_owned(), "dcr-"),
     ];
     for (text, expected) in cases {
         let config = parse(&text).unwrap();
@@ -53,6 +54,6 @@ async fn what_is_out_of_bounds_is_refused_by_key() {
 #[test]
 fn unknown_keys_are_refused() {
     assert!(parse("threshold: 0.9").is_err());
-    assert!(parse("sink: {url: 'https://x.example'}").is_err());
+    assert!(parse("write_back: {url: 'https://x.example'}").is_err());
     assert!(parse("outbox: {retries: 3}").is_err());
 }

@@ -252,7 +252,8 @@ impl FakeWorkspace {
             return axum::Json(json!({"access_token": "t", "expires_in": 3_599})).into_response();
         }
         assert!(
-            uri.path().ends_with("/streams/Custom-PredictiveAlerting"),
+            uri.path()
+                .ends_with("/streams/Custom-PredictiveAlerting_CL"),
             "{uri}"
         );
         if let Some(status) = *workspace.status.lock().unwrap() {

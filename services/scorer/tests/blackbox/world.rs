@@ -19,8 +19,10 @@ use foretide_api::timestamp;
 use foretide_api::training::v1::ModelVersion;
 use foretide_api::training::v1::training_service_server::TrainingServiceServer;
 use foretide_domain::{Role, RunId};
+use foretide_entra::ClientSecretConfig;
 use foretide_forecasting::{PanelSeries, Regressor, TrainOptions, TrainingPanel, train};
-use foretide_scorer::config::{Config, OutboxPace, SinkConfig};
+use foretide_logs_ingestion::RuleConfig;
+use foretide_scorer::config::{Config, OutboxPace, WriteBackConfig};
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
 use secrecy::SecretString;
@@ -109,7 +111,7 @@ impl World {
         };
         context.ctx.onnx_library = setting.onnx_library;
         let config = Config {
-            sink: setting.workspace.map(sink),
+            write_back: setting.workspace.map(write_back),
             outbox: OutboxPace {
                 first_wait_ms: 5,
                 longest_wait_ms: 50,
@@ -249,16 +251,20 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
         .expect(what);
 }
 
-fn sink(workspace: Url) -> SinkConfig {
-    SinkConfig {
-        endpoint: workspace.clone(),
-        dcr_immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
-        stream: "Custom-PredictiveAlerting".to_owned(),
-        audience: "https://monitor.azure.com".to_owned(),
-        authority: workspace,
-        tenant: "contoso.example".to_owned(),
-        client_id: "scorer".to_owned(),
-        client_secret: SecretString::from("s"),
+fn write_back(workspace: Url) -> WriteBackConfig {
+    WriteBackConfig {
+        rule: RuleConfig {
+            endpoint: workspace.clone(),
+            dcr_immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
+            audience: "https://monitor.azure.com".to_owned(),
+        },
+        stream: "Custom-PredictiveAlerting_CL".to_owned(),
+        identity: ClientSecretConfig {
+            authority: workspace,
+            tenant: "contoso.example".to_owned(),
+            client_id: "scorer".to_owned(),
+            client_secret: SecretString::from("s"),
+        },
     }
 }
 

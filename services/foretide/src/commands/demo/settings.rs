@@ -45,12 +45,7 @@ pub(super) fn write(
                 "campaigns": announced(contoso),
             },
         },
-        "scorer": { "sink": {
-            "endpoint": emulator.base_url(), "dcr_immutable_id": EmulatorConfig::RULE_ID,
-            "stream": "Custom-PredictiveAlerting_CL", "authority": emulator.base_url(),
-            "tenant": EmulatorConfig::TENANT, "client_id": "foretide-demo",
-            "client_secret": "the emulator takes any",
-        } },
+        "scorer": { "write_back": write_back("Custom-PredictiveAlerting_CL") },
         "auditor": {
             "initial_phases": { "risk_period": "assisted" },
             "write_back": write_back("Custom-AI_Governance_CL"),
