@@ -2,9 +2,7 @@
 
 use std::{net::TcpStream, time::Duration};
 
-use foretide_test_support::{
-    Azurite, KqlEngine, Mlflow, Postgres, get_ok, or_skip, wait_until,
-};
+use foretide_test_support::{Azurite, KqlEngine, Mlflow, Postgres, get_ok, or_skip, wait_until};
 use serde_json::{Value, json};
 
 fn listens(url: &str) -> bool {
@@ -39,7 +37,10 @@ async fn mlflow_keeps_its_store_over_a_restart() -> anyhow::Result<()> {
     };
     let client = foretide_http::client(&foretide_http::ClientOptions::default())?;
     let made: Value = client
-        .post(format!("{}/api/2.0/mlflow/experiments/create", mlflow.url()))
+        .post(format!(
+            "{}/api/2.0/mlflow/experiments/create",
+            mlflow.url()
+        ))
         .json(&json!({"name": "restart"}))
         .send()
         .await?
@@ -95,5 +96,9 @@ async fn a_wait_names_what_it_waited_for() {
     .await;
     let message = waited.expect_err("pigs do not fly").to_string();
     assert!(message.contains("pigs fly"), "{message}");
-    assert!(!get_ok("http://127.0.0.1:1/").await.expect("a client can be made"));
+    assert!(
+        !get_ok("http://127.0.0.1:1/")
+            .await
+            .expect("a client can be made")
+    );
 }

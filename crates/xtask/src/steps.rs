@@ -139,6 +139,7 @@ pub(crate) fn run(layout: &Layout, selection: &Selection) -> bool {
 /// When the browser stories fail.
 pub(crate) fn screenshot(layout: &Layout) -> anyhow::Result<bool> {
     let images = layout.root.join("docs/images");
+    std::fs::create_dir_all(&images)?;
     let pictures = [("FORETIDE_SCREENSHOTS", images)];
     stories(layout, "binary(browser)", &pictures, &mut Count::default())?;
     Ok(true)

@@ -54,6 +54,7 @@ async fn honeypot_counts_are_forecast_and_judged() -> anyhow::Result<()> {
             json!({"locations": [{"url": folder}], "counts": counts}),
         )
         .with("/feature_store/calendar", json!({"timezone": "UTC"}))
+        .with("/orchestrator/retrain_after_days", json!(28))
         .start()
         .await?;
     let soc = Soc::of(&installation)?;
