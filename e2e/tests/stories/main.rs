@@ -3,6 +3,7 @@
 mod azure_storage;
 mod chart;
 mod command_line;
+mod demo;
 mod documentation;
 mod lineage;
 mod log_analytics;
