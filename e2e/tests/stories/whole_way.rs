@@ -318,7 +318,7 @@ async fn the_chain_tells_of(soc: &Soc, run: &Run, proposal: &Proposal) -> anyhow
                     .iter()
                     .any(|record| record.subject == subject && record.action == **action)
             };
-            Ok(expected.iter().all(|action| told(action)).then_some(()))
+            Ok(expected.iter().all(told).then_some(()))
         },
     )
     .await
