@@ -1,6 +1,6 @@
 //! Panel models as ONNX artefacts: written here, run by ONNX Runtime.
 //!
-//! [`write`] turns a [`foretide_forecasting::PanelModel`] into a graph in double precision with the
+//! [`write()`] turns a [`foretide_forecasting::PanelModel`] into a graph in double precision with the
 //! model's schema as metadata, so that an artefact explains itself. [`Runtime::load`] loads ONNX
 //! Runtime from a shared library (found or fetched by [`library`]), and [`OnnxForecaster`] runs an
 //! artefact. Native and ONNX predictions of the same inputs agree to far better than 1e-5; the

@@ -145,7 +145,7 @@ impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info,sqlx=warn".to_owned(),
+            filter: "info,sqlx=warn,ort=warn".to_owned(),
             otlp_endpoint: None,
         }
     }
