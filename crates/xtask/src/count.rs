@@ -12,7 +12,8 @@ pub(crate) struct Count {
 impl Count {
     /// Adds what `line` reports, if it is a closing line of cargo test or nextest.
     pub(crate) fn read_line(&mut self, line: &str) {
-        let summary = if let Some((_, rest)) = line.split_once("test result: ") {
+        // Indented, it is the output of one test that nextest shows again, and counted already.
+        let summary = if let Some(rest) = line.strip_prefix("test result: ") {
             rest
         } else if line.trim_start().starts_with("Summary [") {
             match line.split_once(" run: ") {
@@ -67,5 +68,6 @@ mod tests {
             ),
             (9, 3)
         );
+        assert_eq!(count("    test result: ok. 1 passed; 0 failed"), (0, 0));
     }
 }
