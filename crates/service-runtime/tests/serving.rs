@@ -45,11 +45,25 @@ impl TrainingService for Echo {
         Ok(Response::new(proto::GetChampionResponse { model_version }))
     }
 
+    /// Never answers for a model called `slow`, tells the trace it belongs to for one called `trace`.
     async fn get_model_version(
         &self,
-        _: Request<proto::GetModelVersionRequest>,
+        request: Request<proto::GetModelVersionRequest>,
     ) -> Result<Response<proto::GetModelVersionResponse>, Status> {
-        Err(Status::not_found("no such version"))
+        match request.get_ref().name.as_str() {
+            "slow" => std::future::pending().await,
+            "trace" => {
+                let name = foretide_telemetry::current_trace_id();
+                let model_version = Some(proto::ModelVersion {
+                    name,
+                    ..Default::default()
+                });
+                Ok(Response::new(proto::GetModelVersionResponse {
+                    model_version,
+                }))
+            }
+            _ => Err(Status::not_found("no such version")),
+        }
     }
 
     async fn list_model_versions(
@@ -186,4 +200,42 @@ fn bad_identities_are_refused_by_name() {
     assert!(refuse(vec![person("service:x", long, &[])]).contains("service:x"));
     assert!(refuse(vec![person("ann", long, &[Role::Service])]).contains("ann"));
     assert!(refuse(vec![person("ann", long, &[]), person("bob", long, &[])]).contains("bob"));
+}
+
+#[tokio::test]
+async fn a_callers_deadline_ends_the_call() {
+    let (_context, server) = serve_echo().await;
+    let mut client = TrainingServiceClient::new(server.channel_of("maria", &[Role::Viewer]));
+    let mut request = Request::new(proto::GetModelVersionRequest {
+        name: "slow".to_owned(),
+        version: 1,
+    });
+    request.set_timeout(std::time::Duration::from_millis(100));
+    let error = client.get_model_version(request).await.unwrap_err();
+    let ended = [Code::DeadlineExceeded, Code::Cancelled];
+    assert!(ended.contains(&error.code()), "{error}");
+}
+
+#[tokio::test]
+async fn the_trace_of_the_caller_goes_on_in_the_service() {
+    use tracing::Instrument;
+    let options = foretide_telemetry::TelemetryOptions {
+        service_name: "test".to_owned(),
+        json: false,
+        filter: "info".to_owned(),
+        otlp_endpoint: None,
+    };
+    let _telemetry = foretide_telemetry::init(&options).unwrap();
+    let (_context, server) = serve_echo().await;
+    let mut client = TrainingServiceClient::new(server.channel_of("maria", &[Role::Viewer]));
+    let span = tracing::info_span!("caller");
+    let caller = span.in_scope(foretide_telemetry::current_trace_id);
+    let request = proto::GetModelVersionRequest {
+        name: "trace".to_owned(),
+        version: 1,
+    };
+    let answer = client.get_model_version(request).instrument(span).await;
+    let service = answer.unwrap().into_inner().model_version.unwrap().name;
+    assert!(!caller.is_empty());
+    assert_eq!(service, caller);
 }
