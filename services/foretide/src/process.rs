@@ -44,7 +44,7 @@ pub(crate) async fn start_all(config: &Config, clock: SharedClock) -> anyhow::Re
     let urls = peer_urls(&listeners)?;
     let console = url_of(&listeners, ServiceName::Console)?;
     let mut starter = Starter::new(config, identity, clock, &urls, true)?;
-    starter.public_console_url(&console);
+    starter.public_console_url(&console)?;
     let mut tasks = JoinSet::new();
     for (service, listener) in listeners {
         starter.spawn(service, listener, &mut tasks).await?;
@@ -189,10 +189,12 @@ impl Starter {
     }
 
     /// Links in notices lead to the console of this process unless configured otherwise.
-    fn public_console_url(&mut self, console: &str) {
+    fn public_console_url(&mut self, console: &str) -> anyhow::Result<()> {
         if self.config.broker.console_url.is_none() {
-            self.config.broker.console_url = console.parse().ok();
+            let url = console.parse().context("the console's address is no URL")?;
+            self.config.broker.console_url = Some(url);
         }
+        Ok(())
     }
 
     async fn spawn(
