@@ -10,14 +10,16 @@
 //!    `foretide-onnx` writes the same formulas as an ONNX graph.
 //! 3. [`PanelSchema::inputs`] turns fresh history (a [`ScoringFrame`]) into rows: the state step.
 //! 4. [`PanelModel::predict`] gives quantiles, means and drivers that sum to the mean.
-//! 5. [`risk`] finds windows in which the load probably exceeds the capacity.
-//! 6. [`metrics`] says afterwards how good it was.
+//! 5. [`Hierarchy`] makes severity x product add up.
+//! 6. [`risk`] finds windows in which the load probably exceeds the capacity.
+//! 7. [`metrics`] says afterwards how good it was.
 
 mod backtest;
 mod calibration;
 mod candidate;
 mod climatology;
 mod error;
+mod hierarchy;
 pub mod metrics;
 mod model;
 mod panel;
@@ -35,6 +37,7 @@ pub use calibration::Calibration;
 pub use candidate::{CandidateKind, CandidateScore};
 pub use climatology::{ANCHOR_SHARE, Climatology};
 pub use error::ForecastError;
+pub use hierarchy::Hierarchy;
 pub use model::{PanelModel, PanelPrediction, RegressorRange, SeriesParameters};
 pub use panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 pub use schema::{PanelInputs, PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};

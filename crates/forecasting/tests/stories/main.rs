@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod champions;
 #[cfg(test)]
+mod hierarchy;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_attack_counts;
