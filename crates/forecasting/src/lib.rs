@@ -24,6 +24,7 @@ pub mod metrics;
 mod model;
 mod panel;
 pub mod risk;
+mod rolling;
 mod schema;
 mod seasonal_naive;
 mod spread;
@@ -40,6 +41,9 @@ pub use error::ForecastError;
 pub use hierarchy::Hierarchy;
 pub use model::{PanelModel, PanelPrediction, RegressorRange, SeriesParameters};
 pub use panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
+pub use rolling::{
+    HourlyHistory, Origin, OriginForecast, RegressorTrack, RollingOptions, forecast_origins,
+};
 pub use schema::{PanelInputs, PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 pub use spread::PartSpread;
 pub use structural::{

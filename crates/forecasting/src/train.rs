@@ -23,7 +23,7 @@ pub const FEWEST_HOURS: usize = 14 * 24;
 /// Days of history until which a series is said to be learning.
 pub const LEARNING_DAYS: usize = 60;
 
-const LONGEST_HORIZON: usize = 336;
+pub(crate) const LONGEST_HORIZON: usize = 336;
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,6 +10,7 @@ mod properties;
 mod real_attack_counts;
 #[cfg(test)]
 mod risk_windows;
+mod rolling_origins;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,0 +1,388 @@
+//! Forecasts at many moments of many histories, as a backtest or a command line asks for them.
+//!
+//! Every series has its own start and length. An [`Origin`] names a series and how many of its hours
+//! are known; nothing after them is looked at.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, Utc};
+use foretide_domain::{HOUR, SeriesId};
+
+use crate::candidate::CandidateKind;
+use crate::error::ForecastError;
+use crate::model::PanelModel;
+use crate::panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
+use crate::schema::{RESERVED_DRIVERS, STATE_HOURS};
+use crate::train::{FEWEST_HOURS, LONGEST_HORIZON, TrainOptions, train};
+
+/// One series with its own clock: no gaps, one finite non-negative value an hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HourlyHistory {
+    /// Its name.
+    pub id: SeriesId,
+    /// Its first hour.
+    pub start: DateTime<Utc>,
+    /// One value an hour, oldest first.
+    pub values: Vec<f64>,
+}
+
+/// A quantity known for past and future hours alike, shared by all series. It must cover every
+/// history in use and the horizon after every origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegressorTrack {
+    /// Its name, which is also the name of its driver.
+    pub name: String,
+    /// Its first hour.
+    pub start: DateTime<Utc>,
+    /// One finite value an hour.
+    pub values: Vec<f64>,
+}
+
+/// A moment at which a forecast is issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Index of the series in the list of histories.
+    pub series: usize,
+    /// How many of its hours are known; the forecast begins with the next one.
+    pub known_hours: usize,
+}
+
+/// How to forecast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollingOptions {
+    /// Hours ahead: 1 to 336.
+    pub horizon_hours: usize,
+    /// Threads, at least 1. The result does not depend on it.
+    pub threads: usize,
+    /// Hours for which fitted parameters are kept while new hours only move the state. `None`
+    /// fits at each origin.
+    pub refit_every_hours: Option<usize>,
+}
+
+impl Default for RollingOptions {
+    fn default() -> Self {
+        Self {
+            horizon_hours: 72,
+            threads: 1,
+            refit_every_hours: None,
+        }
+    }
+}
+
+/// What is foreseen from one origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OriginForecast {
+    /// Index of the series in the list of histories.
+    pub series: usize,
+    /// How many of its hours were known.
+    pub known_hours: usize,
+    /// First hour foreseen.
+    pub start: DateTime<Utc>,
+    /// Expected values, one an hour.
+    pub mean: Vec<f64>,
+    /// Quantiles at [`foretide_domain::LEVELS`]: never negative, never crossing.
+    pub quantiles: Vec<[f64; 5]>,
+    /// Additive parts of the mean, hour by hour in the order of `driver_names`. In every hour they
+    /// sum to the mean.
+    pub drivers: Vec<f64>,
+    /// Names of the drivers.
+    pub driver_names: Vec<String>,
+    /// What each candidate weighs; the weights sum to one.
+    pub weights: Vec<(CandidateKind, f64)>,
+    /// Plain words for the reader.
+    pub note: String,
+    /// Whether there is too little history to promise anything.
+    pub learning: bool,
+}
+
+/// Forecasts from every origin, in the order of `origins`.
+///
+/// `hour_of_week` gives the local hour of the week (0 = Monday 00:00) that an hour lies in.
+/// `progress` hears (origins done, origins in all), from any thread.
+///
+/// # Errors
+/// When a history, a regressor, an origin or an option is malformed, or too short.
+pub fn forecast_origins(
+    histories: &[HourlyHistory],
+    hour_of_week: &(dyn Fn(DateTime<Utc>) -> u8 + Sync),
+    regressors: &[RegressorTrack],
+    origins: &[Origin],
+    options: &RollingOptions,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<OriginForecast>, ForecastError> {
+    check(histories, regressors, origins, options)?;
+    let work = Work {
+        histories,
+        hour_of_week,
+        regressors,
+        options,
+    };
+    let batches = batches(origins, options);
+    let next = AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(origins.len()));
+    std::thread::scope(|scope| {
+        let run = || {
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let forecasts = work.forecast_batch(origins, batch);
+                let finished = done.fetch_add(batch.len(), Ordering::Relaxed) + batch.len();
+                progress(finished, origins.len());
+                let mut results = results.lock().expect("no thread panics while it holds it");
+                results.push((batch[0], forecasts));
+            }
+        };
+        for _ in 1..options.threads.min(batches.len()) {
+            scope.spawn(run);
+        }
+        run();
+    });
+    let mut results = results
+        .into_inner()
+        .expect("no thread panics while it holds it");
+    // The first error in the order of the origins, however the threads ran.
+    results.sort_by_key(|(first, _)| *first);
+    let mut forecasts = Vec::with_capacity(origins.len());
+    for (_, batch) in results {
+        forecasts.extend(batch?);
+    }
+    forecasts.sort_by_key(|(position, _)| *position);
+    Ok(forecasts
+        .into_iter()
+        .map(|(_, forecast)| forecast)
+        .collect())
+}
+
+/// Positions of origins that share one fit: same series, within the hours a fit is kept.
+fn batches(origins: &[Origin], options: &RollingOptions) -> Vec<Vec<usize>> {
+    let mut by_series: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (position, origin) in origins.iter().enumerate() {
+        by_series.entry(origin.series).or_default().push(position);
+    }
+    let kept_for = options.refit_every_hours.unwrap_or(1);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for mut positions in by_series.into_values() {
+        positions.sort_by_key(|&position| origins[position].known_hours);
+        let mut fitted_at = None;
+        for position in positions {
+            let known = origins[position].known_hours;
+            match (fitted_at, batches.last_mut()) {
+                (Some(at), Some(batch)) if known - at < kept_for => batch.push(position),
+                _ => {
+                    fitted_at = Some(known);
+                    batches.push(vec![position]);
+                }
+            }
+        }
+    }
+    batches
+}
+
+struct Work<'a> {
+    histories: &'a [HourlyHistory],
+    hour_of_week: &'a (dyn Fn(DateTime<Utc>) -> u8 + Sync),
+    regressors: &'a [RegressorTrack],
+    options: &'a RollingOptions,
+}
+
+impl Work<'_> {
+    fn forecast_batch(
+        &self,
+        origins: &[Origin],
+        batch: &[usize],
+    ) -> Result<Vec<(usize, OriginForecast)>, ForecastError> {
+        let first = origins[batch[0]];
+        let model = self.fit(first)?;
+        batch
+            .iter()
+            .map(|&position| Ok((position, self.forecast(&model, origins[position])?)))
+            .collect()
+    }
+
+    fn hours_of_week(&self, start: DateTime<Utc>, hours: usize) -> Vec<u8> {
+        (0..hours)
+            .map(|hour| (self.hour_of_week)(start + HOUR * hour as i32))
+            .collect()
+    }
+
+    fn regressors_over(&self, start: DateTime<Utc>, hours: usize) -> Vec<Regressor> {
+        let cut = |track: &RegressorTrack| {
+            let from = (start - track.start).num_hours() as usize;
+            Regressor {
+                name: track.name.clone(),
+                values: track.values[from..from + hours].to_vec(),
+            }
+        };
+        self.regressors.iter().map(cut).collect()
+    }
+
+    fn fit(&self, origin: Origin) -> Result<PanelModel, ForecastError> {
+        let history = &self.histories[origin.series];
+        let panel = TrainingPanel {
+            start: history.start,
+            hour_of_week: self.hours_of_week(history.start, origin.known_hours),
+            regressors: self.regressors_over(history.start, origin.known_hours),
+            series: vec![PanelSeries {
+                id: history.id.clone(),
+                values: history.values[..origin.known_hours].to_vec(),
+            }],
+        };
+        let options = TrainOptions {
+            horizon_hours: self.options.horizon_hours,
+            ..TrainOptions::default()
+        };
+        Ok(train(&panel, &options, &mut |_, _| {})?.model)
+    }
+
+    fn forecast(
+        &self,
+        model: &PanelModel,
+        origin: Origin,
+    ) -> Result<OriginForecast, ForecastError> {
+        let history = &self.histories[origin.series];
+        let known = origin.known_hours.saturating_sub(STATE_HOURS);
+        let start = history.start + HOUR * origin.known_hours as i32;
+        let frame = ScoringFrame {
+            start,
+            hour_of_week: self.hours_of_week(start, self.options.horizon_hours),
+            history_hour_of_week: self.hours_of_week(
+                history.start + HOUR * known as i32,
+                origin.known_hours - known,
+            ),
+            regressors: self.regressors_over(start, self.options.horizon_hours),
+            series: vec![PanelSeries {
+                id: history.id.clone(),
+                values: history.values[known..origin.known_hours].to_vec(),
+            }],
+        };
+        let prediction = model.predict(&model.schema.inputs(&frame)?)?;
+        let weights = CandidateKind::ALL
+            .into_iter()
+            .map(|kind| (kind, model.series[0].weights[kind.index()]))
+            .filter(|(_, weight)| *weight > 0.0)
+            .collect();
+        Ok(OriginForecast {
+            series: origin.series,
+            known_hours: origin.known_hours,
+            start,
+            mean: prediction.mean,
+            quantiles: prediction.quantiles,
+            drivers: prediction.drivers,
+            driver_names: model.schema.drivers.clone(),
+            weights,
+            note: model.schema.notes[0].clone(),
+            learning: model.schema.learning[0],
+        })
+    }
+}
+
+fn check(
+    histories: &[HourlyHistory],
+    regressors: &[RegressorTrack],
+    origins: &[Origin],
+    options: &RollingOptions,
+) -> Result<(), ForecastError> {
+    check_options(options)?;
+    if histories.is_empty() {
+        return Err(ForecastError::Empty("the list of series"));
+    }
+    let mut seen = HashSet::new();
+    for history in histories {
+        if !seen.insert(&history.id) {
+            return Err(ForecastError::NameTaken(history.id.to_string()));
+        }
+        let is_count = |value: &f64| (0.0..=MAX_COUNT).contains(value);
+        if let Some(position) = history.values.iter().position(|value| !is_count(value)) {
+            return Err(ForecastError::BadCount {
+                series: history.id.clone(),
+                position,
+                value: history.values[position],
+            });
+        }
+    }
+    check_tracks(regressors)?;
+    for origin in origins {
+        let history = histories
+            .get(origin.series)
+            .ok_or(ForecastError::BadOption {
+                field: "an origin's series",
+                allowed: "an index into the histories",
+                got: origin.series.to_string(),
+            })?;
+        if origin.known_hours > history.values.len() {
+            return Err(ForecastError::LengthMismatch {
+                what: format!("series {}", history.id),
+                expected: origin.known_hours,
+                got: history.values.len(),
+            });
+        }
+        if origin.known_hours < FEWEST_HOURS {
+            return Err(ForecastError::TooShort {
+                hours: origin.known_hours,
+                needed: FEWEST_HOURS,
+            });
+        }
+        let needed = origin.known_hours + options.horizon_hours;
+        for track in regressors {
+            check_covers(track, history.start, needed)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_options(options: &RollingOptions) -> Result<(), ForecastError> {
+    let refuse = |field, allowed, got: usize| {
+        Err(ForecastError::BadOption {
+            field,
+            allowed,
+            got: got.to_string(),
+        })
+    };
+    if !(1..=LONGEST_HORIZON).contains(&options.horizon_hours) {
+        return refuse("horizon_hours", "from 1 to 336", options.horizon_hours);
+    }
+    if options.threads == 0 {
+        return refuse("threads", "at least 1", 0);
+    }
+    if options.refit_every_hours == Some(0) {
+        return refuse("refit_every_hours", "at least 1", 0);
+    }
+    Ok(())
+}
+
+fn check_tracks(regressors: &[RegressorTrack]) -> Result<(), ForecastError> {
+    let mut seen: HashSet<&str> = RESERVED_DRIVERS.into_iter().collect();
+    for track in regressors {
+        if !seen.insert(&track.name) {
+            return Err(ForecastError::NameTaken(track.name.clone()));
+        }
+        if let Some(position) = track.values.iter().position(|value| !value.is_finite()) {
+            return Err(ForecastError::BadRegressor {
+                name: track.name.clone(),
+                position,
+                value: track.values[position],
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_covers(
+    track: &RegressorTrack,
+    start: DateTime<Utc>,
+    hours: usize,
+) -> Result<(), ForecastError> {
+    let before = (start - track.start).num_hours();
+    let available = usize::try_from(before).map_or(0, |skipped| {
+        track.values.len().saturating_sub(skipped).min(hours)
+    });
+    if available < hours {
+        return Err(ForecastError::LengthMismatch {
+            what: format!("regressor {:?} from {start} on", track.name),
+            expected: hours,
+            got: available,
+        });
+    }
+    Ok(())
+}
