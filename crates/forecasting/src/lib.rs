@@ -31,6 +31,7 @@ mod spread;
 mod statistics;
 mod structural;
 mod train;
+pub mod trees;
 mod trial;
 mod week;
 

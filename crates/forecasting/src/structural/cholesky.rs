@@ -2,7 +2,7 @@
 
 /// Solves `matrix * x = right` by Cholesky factorisation. `matrix` is row-major and only its lower
 /// triangle is read; it is overwritten by the factor. `None` when it is not positive definite.
-pub(super) fn solve(matrix: &mut [f64], right: &[f64]) -> Option<Vec<f64>> {
+pub(crate) fn solve(matrix: &mut [f64], right: &[f64]) -> Option<Vec<f64>> {
     let size = right.len();
     factorise(matrix, size)?;
     let mut x = right.to_vec();

@@ -9,6 +9,7 @@ mod cholesky;
 mod design;
 mod fit;
 
+pub(crate) use cholesky::solve;
 pub(crate) use design::{Design, SeasonBasis};
 pub(crate) use fit::{GAINS, fit};
 

@@ -14,4 +14,6 @@ mod rolling_origins;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod trees;
+#[cfg(test)]
 mod weekend_surges;
