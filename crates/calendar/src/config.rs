@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::own_action::OwnAction;
+
 /// The calendar section of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,8 @@ pub struct CalendarConfig {
     pub end_of_quarter_days: u8,
     /// Known campaigns: phishing drills, product launches, elections.
     pub campaigns: Vec<Campaign>,
+    /// Changes of one's own: rules tuned, connectors added.
+    pub own_actions: Vec<OwnAction>,
 }
 
 impl Default for CalendarConfig {
@@ -28,6 +32,7 @@ impl Default for CalendarConfig {
             business_hours: BusinessHoursConfig::default(),
             end_of_quarter_days: 5,
             campaigns: Vec::new(),
+            own_actions: Vec::new(),
         }
     }
 }
@@ -108,6 +113,7 @@ impl CalendarConfig {
         self.business_hours.days.sort_by_key(|day| day_number(day));
         self.business_hours.days.dedup();
         self.campaigns.sort();
+        self.own_actions.sort();
         self
     }
 
@@ -160,20 +166,41 @@ impl CalendarConfig {
     }
 
     pub(crate) fn check_campaigns(&self) -> Result<(), CalendarError> {
-        for Campaign { start, end, name } in &self.campaigns {
-            if name.trim().is_empty() || name.chars().count() > 128 {
-                return Err(refuse("campaigns.name", "1 to 128 characters", name));
-            }
-            if end <= start {
-                let field = format!("campaigns[name={name}].end");
-                return Err(refuse(
-                    &field,
-                    &format!("later than start ({start})"),
-                    &end.to_string(),
-                ));
-            }
-        }
-        Ok(())
+        self.campaigns
+            .iter()
+            .try_for_each(|Campaign { start, end, name }| {
+                check_window("campaigns", name, *start, Some(*end))
+            })
+    }
+
+    pub(crate) fn check_own_actions(&self) -> Result<(), CalendarError> {
+        self.own_actions.iter().try_for_each(|action| {
+            check_window("own_actions", &action.name, action.start, action.end)
+        })
+    }
+}
+
+/// A window must have a name and, if it ends, end after it starts.
+fn check_window(
+    section: &str,
+    name: &str,
+    start: DateTime<Utc>,
+    end: Option<DateTime<Utc>>,
+) -> Result<(), CalendarError> {
+    if name.trim().is_empty() || name.chars().count() > 128 {
+        return Err(refuse(
+            &format!("{section}.name"),
+            "1 to 128 characters",
+            name,
+        ));
+    }
+    match end {
+        Some(end) if end <= start => Err(refuse(
+            &format!("{section}[name={name}].end"),
+            &format!("later than start ({start})"),
+            &end.to_string(),
+        )),
+        _ => Ok(()),
     }
 }
 

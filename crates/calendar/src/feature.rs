@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::Calendar;
+use crate::{Calendar, OwnActionKind};
 
 /// A property of an hour that is known ahead of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,17 +21,23 @@ pub enum CalendarFeature {
     EndOfQuarter,
     /// 1 during a campaign.
     Campaign,
+    /// How many rule changes of one's own are at work.
+    OwnRuleChange,
+    /// How many connectors that were added or removed are at work.
+    ConnectorOnboarding,
 }
 
 impl CalendarFeature {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::DayOfWeek,
         Self::IsBusinessHour,
         Self::HolidayFlag,
         Self::PatchTuesday,
         Self::EndOfQuarter,
         Self::Campaign,
+        Self::OwnRuleChange,
+        Self::ConnectorOnboarding,
     ];
 
     /// Its name as a column.
@@ -44,6 +50,8 @@ impl CalendarFeature {
             Self::PatchTuesday => "patch_tuesday",
             Self::EndOfQuarter => "end_of_quarter",
             Self::Campaign => "campaign",
+            Self::OwnRuleChange => "own_rule_change",
+            Self::ConnectorOnboarding => "connector_onboarding",
         }
     }
 
@@ -64,6 +72,10 @@ impl CalendarFeature {
             Self::PatchTuesday => flag(calendar.is_patch_tuesday(hour)),
             Self::EndOfQuarter => flag(calendar.is_end_of_quarter(hour)),
             Self::Campaign => flag(calendar.campaign(hour).is_some()),
+            Self::OwnRuleChange => calendar.own_actions(OwnActionKind::RuleChange, hour) as f64,
+            Self::ConnectorOnboarding => {
+                calendar.own_actions(OwnActionKind::ConnectorOnboarding, hour) as f64
+            }
         }
     }
 }

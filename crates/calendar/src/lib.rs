@@ -1,5 +1,5 @@
 //! What is known about the future: public holidays, Patch Tuesdays, quarter ends, business hours,
-//! campaigns, and the local hour of the week.
+//! campaigns, changes of one's own, and the local hour of the week.
 //!
 //! Everything is asked by hour (UTC) and answered in the workspace's own time zone, so that a
 //! Monday morning stays a Monday morning when clocks change. Pure: the holidays are a file kept in
@@ -8,6 +8,7 @@
 mod config;
 mod feature;
 mod holidays;
+mod own_action;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
@@ -16,6 +17,7 @@ use foretide_domain::HOUR;
 pub use config::{BusinessHoursConfig, CalendarConfig, CalendarError, Campaign};
 pub use feature::CalendarFeature;
 pub use holidays::{HOLIDAY_YEARS, HOLIDAYS_SOURCE, known_countries};
+pub use own_action::{OwnAction, OwnActionKind};
 
 use config::BusinessHours;
 use holidays::Holidays;
@@ -48,6 +50,7 @@ impl Calendar {
         let business_hours = config.parse_business_hours()?;
         config.check_quarter_end()?;
         config.check_campaigns()?;
+        config.check_own_actions()?;
         Ok(Self {
             config,
             timezone,
@@ -128,6 +131,16 @@ impl Calendar {
             .iter()
             .find(|campaign| campaign.start < hour + HOUR && hour < campaign.end)
             .map(|campaign| campaign.name.as_str())
+    }
+
+    /// How many changes of one's own of a kind work during any part of the hour.
+    #[must_use]
+    pub fn own_actions(&self, kind: OwnActionKind, hour: DateTime<Utc>) -> usize {
+        self.config
+            .own_actions
+            .iter()
+            .filter(|action| action.kind == kind && action.touches(hour))
+            .count()
     }
 
     /// Local hour of the week of each hour of a grid.

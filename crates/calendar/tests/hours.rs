@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_calendar::{
     BusinessHoursConfig, Calendar, CalendarConfig, CalendarFeature, Campaign, HOURS_PER_WEEK,
-    known_countries,
+    OwnAction, OwnActionKind, known_countries,
 };
 use foretide_domain::HOUR;
 use proptest::prelude::*;
@@ -153,6 +153,49 @@ fn a_campaign_covers_the_hours_it_touches() {
     assert_eq!(
         calendar.campaign(at("2026-02-01T11:00:00Z")),
         Some("phishing drill")
+    );
+}
+
+#[test]
+fn f5_own_changes_count_by_kind_and_may_last() {
+    let change = |kind, name: &str, start, end: Option<&str>| OwnAction {
+        kind,
+        name: name.to_owned(),
+        start: at(start),
+        end: end.map(at),
+    };
+    let calendar = Calendar::new(CalendarConfig {
+        own_actions: vec![
+            change(
+                OwnActionKind::RuleChange,
+                "threshold of brute force raised",
+                "2026-02-01T10:00:00Z",
+                None,
+            ),
+            change(
+                OwnActionKind::RuleChange,
+                "noisy rule off for the move",
+                "2026-02-01T11:30:00Z",
+                Some("2026-02-01T12:30:00Z"),
+            ),
+            change(
+                OwnActionKind::ConnectorOnboarding,
+                "second firewall",
+                "2026-02-01T12:00:00Z",
+                None,
+            ),
+        ],
+        ..CalendarConfig::default()
+    })
+    .unwrap();
+    let column = |feature| calendar.column(feature, at("2026-02-01T09:00:00Z"), 5);
+    assert_eq!(
+        column(CalendarFeature::OwnRuleChange),
+        [0.0, 1.0, 2.0, 2.0, 1.0]
+    );
+    assert_eq!(
+        column(CalendarFeature::ConnectorOnboarding),
+        [0.0, 0.0, 0.0, 1.0, 1.0]
     );
 }
 

@@ -373,11 +373,16 @@ impl UseCase {
 fn attack_volume() -> UseCase {
     UseCase {
         id: UseCaseId("attack_volume".to_owned()),
-        description: "Incidents by hour, severity and product".to_owned(),
+        description: "Incidents by hour, severity x product (adding up) and tactic".to_owned(),
         model: ModelKind::Forecast,
         series: SeriesSpec {
             measure: Measure::Incidents,
-            by: vec![vec![Dimension::Severity], vec![Dimension::Product]],
+            by: vec![
+                vec![Dimension::Severity],
+                vec![Dimension::Product],
+                vec![Dimension::Severity, Dimension::Product],
+                vec![Dimension::Tactic],
+            ],
         },
         feature_view: "attack_volume_hourly".to_owned(),
         horizon_hours: 72,

@@ -286,11 +286,15 @@ fn calendar_features() -> Vec<Feature> {
                 CalendarFeature::PatchTuesday => "Second Tuesday of the month",
                 CalendarFeature::EndOfQuarter => "One of the last business days of a quarter",
                 CalendarFeature::Campaign => "Inside a campaign of the configuration",
+                CalendarFeature::OwnRuleChange => "Rule changes of one's own that are at work",
+                CalendarFeature::ConnectorOnboarding => {
+                    "Connectors added or removed that are at work"
+                }
             },
-            unit: if feature == CalendarFeature::DayOfWeek {
-                "day"
-            } else {
-                "flag"
+            unit: match feature {
+                CalendarFeature::DayOfWeek => "day",
+                CalendarFeature::OwnRuleChange | CalendarFeature::ConnectorOnboarding => "changes",
+                _ => "flag",
             },
             formula: Formula::Calendar(feature),
         })

@@ -60,6 +60,8 @@ fn every_built_in_use_case_has_its_view_with_all_promised_features() {
         "patch_tuesday",
         "end_of_quarter",
         "campaign",
+        "own_rule_change",
+        "connector_onboarding",
         "ti_volume",
     ];
     for use_case in UseCase::built_in() {
@@ -85,7 +87,9 @@ fn every_built_in_use_case_has_its_view_with_all_promised_features() {
                 "holiday_flag",
                 "patch_tuesday",
                 "end_of_quarter",
-                "campaign"
+                "campaign",
+                "own_rule_change",
+                "connector_onboarding"
             ]
         );
     }

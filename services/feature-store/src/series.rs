@@ -22,6 +22,9 @@ pub(crate) fn occurring(
         .filter(|dimensions| !dimensions.is_empty())
     {
         for (labels, total) in totals_by(dimensions, rows, grid) {
+            if has_no_tactic(dimensions, &labels) {
+                continue;
+            }
             let named = dimensions
                 .iter()
                 .copied()
@@ -47,6 +50,15 @@ pub(crate) fn occurring(
     std::iter::once(SeriesId::total(use_case.id.clone()))
         .chain(broken_down)
         .collect()
+}
+
+/// An incident without a tactic is no tactic's series. Severities and products are kept even where
+/// they are empty: they add up to the total.
+fn has_no_tactic(dimensions: &[Dimension], labels: &[&str]) -> bool {
+    dimensions
+        .iter()
+        .zip(labels)
+        .any(|(dimension, label)| *dimension == Dimension::Tactic && label.is_empty())
 }
 
 fn totals_by<'a>(
@@ -163,10 +175,25 @@ mod tests {
             [
                 "attack_volume/total",
                 "attack_volume/severity=High",
+                "attack_volume/severity=High,product=Defender",
+                "attack_volume/severity=High,product=Okta%2C Inc.",
                 "attack_volume/product=Defender",
                 "attack_volume/product=Okta%2C Inc.",
             ]
         );
+    }
+
+    #[test]
+    fn incidents_without_a_tactic_have_no_series_of_their_own() {
+        let mut with_tactic = rows();
+        with_tactic[1].tactic = "InitialAccess".to_owned();
+        let use_case = UseCase::built_in().remove(0);
+        let series = occurring(&use_case, &with_tactic, grid(), OPTIONS);
+        let tactics: Vec<_> = series
+            .iter()
+            .filter_map(|id| id.dimensions().get(&Dimension::Tactic))
+            .collect();
+        assert_eq!(tactics, ["InitialAccess"]);
     }
 
     #[test]
@@ -203,17 +230,22 @@ mod tests {
         let columns = counts(&series, &rows(), grid());
         assert_eq!(columns[0], [3.0, 0.0, 4.0]);
         assert_eq!(columns[0], total(&rows(), grid()));
-        for dimension in [Dimension::Severity, Dimension::Product] {
+        let severity_by_product = vec![Dimension::Severity, Dimension::Product];
+        for dimensions in [
+            vec![Dimension::Severity],
+            vec![Dimension::Product],
+            severity_by_product,
+        ] {
             for hour in 0..3 {
                 let sum: f64 = series
                     .iter()
                     .zip(&columns)
-                    .filter(|(id, _)| id.dimensions().contains_key(&dimension))
+                    .filter(|(id, _)| id.dimensions().keys().eq(&dimensions))
                     .map(|(_, column)| column[hour])
                     .sum();
                 assert!(
                     (sum - columns[0][hour]).abs() < 1e-12,
-                    "{dimension:?} at {hour}"
+                    "{dimensions:?} at {hour}"
                 );
             }
         }

@@ -10,7 +10,7 @@ use foretide_domain::{
 };
 use foretide_forecasting::metrics::widened;
 use foretide_forecasting::risk::{self, RiskInput};
-use foretide_forecasting::{PanelPrediction, PanelSchema, ScoringFrame};
+use foretide_forecasting::{Hierarchy, PanelPrediction, PanelSchema, ScoringFrame};
 use foretide_onnx::OnnxForecaster;
 use tokio::sync::Notify;
 
@@ -322,13 +322,17 @@ fn keep_known_series(schema: &PanelSchema, frame: &mut ScoringFrame) -> Result<(
     Ok(())
 }
 
+/// Runs the model and makes severity x product add up.
 async fn predict(
     forecaster: Arc<OnnxForecaster>,
     inputs: Inputs,
 ) -> Result<(Inputs, PanelPrediction), ScoreError> {
     let work = move || {
         let rows = forecaster.schema().inputs(&inputs.frame)?;
-        let prediction = forecaster.predict(&rows)?;
+        let mut prediction = forecaster.predict(&rows)?;
+        if let Some(hierarchy) = Hierarchy::of(&inputs.frame.series) {
+            hierarchy.reconcile(&mut prediction, inputs.frame.hour_of_week.len());
+        }
         Ok((inputs, prediction))
     };
     tokio::task::spawn_blocking(work)

@@ -15,9 +15,9 @@ async fn rows_are_stored_for_every_series_and_hour() {
     let run_id = RunId::new();
     let (stages, summary) = workspace.materialize(run_id, hour(3, 0)).await.unwrap();
     assert_eq!(stages.first().unwrap(), "reading buckets");
-    assert_eq!((summary.features, summary.series), (14, 5));
+    assert_eq!((summary.features, summary.series), (16, 7));
     // Three days, and the hour of the moment itself.
-    assert_eq!(summary.rows, 5 * 73);
+    assert_eq!(summary.rows, 7 * 73);
 
     let files = workspace.feature_files().await;
     let millis = hour(3, 0).timestamp_millis();
@@ -35,7 +35,7 @@ async fn rows_are_stored_for_every_series_and_hour() {
         .read_frame(&files[0], None)
         .await
         .unwrap();
-    assert_eq!(table.height(), 365);
+    assert_eq!(table.height(), 511);
     let last_day = numbers(&table, "incidents_last_24h")[24..73].to_vec();
     assert!(last_day.iter().all(|sum| *sum == 27.0), "{last_day:?}");
 }
@@ -48,7 +48,7 @@ async fn online_values_are_those_of_the_moment() {
         .await
         .unwrap();
     let values = workspace.online(&[TOTAL, LOW], &[]).await.unwrap();
-    assert_eq!(values.len(), 28);
+    assert_eq!(values.len(), 32);
     let value = |series: &str, feature: &str| {
         let found = values
             .iter()
@@ -102,7 +102,7 @@ async fn a_later_run_stores_only_what_may_have_changed() {
         .await
         .unwrap();
     assert!(
-        next_day.rows <= 5 * 49,
+        next_day.rows <= 7 * 49,
         "two days at most, got {} rows",
         next_day.rows
     );
@@ -117,7 +117,7 @@ async fn a_later_run_stores_only_what_may_have_changed() {
         .unwrap();
     assert_eq!(
         after_late_rows.rows,
-        5 * (3 * 24 + 13),
+        7 * (3 * 24 + 13),
         "from the first changed day on"
     );
 }

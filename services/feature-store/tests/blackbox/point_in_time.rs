@@ -43,7 +43,7 @@ async fn the_series_that_occur_are_told_when_none_is_named() {
         .map(|series| series.series_id.as_str())
         .collect();
     assert_eq!(names[..2], [TOTAL, "attack_volume/severity=High"]);
-    assert_eq!(names.len(), 5);
+    assert_eq!(names.len(), 7);
     assert!(all.series.iter().all(|series| series.values.len() == 48));
 }
 

@@ -14,7 +14,7 @@ async fn history_ends_where_the_horizon_begins() {
     let as_of = hour(5, 0) + chrono::TimeDelta::minutes(17);
     let frame = workspace.scoring_frame(as_of, 72, 48).await.unwrap();
     assert_eq!(frame.start.unwrap().to_moment().unwrap(), hour(5, 0));
-    assert_eq!(frame.series.len(), 5);
+    assert_eq!(frame.series.len(), 7);
     let total = series(&frame.series, TOTAL);
     assert_eq!(total.start.unwrap().to_moment().unwrap(), hour(3, 0));
     assert_eq!(total.values.len(), 48);
@@ -33,7 +33,9 @@ async fn history_ends_where_the_horizon_begins() {
             "holiday_flag",
             "patch_tuesday",
             "end_of_quarter",
-            "campaign"
+            "campaign",
+            "own_rule_change",
+            "connector_onboarding"
         ]
     );
     assert!(

@@ -16,7 +16,9 @@ async fn a_training_set_has_one_row_an_hour_and_one_column_a_series() {
             "holiday_flag",
             "patch_tuesday",
             "end_of_quarter",
-            "campaign"
+            "campaign",
+            "own_rule_change",
+            "connector_onboarding"
         ]
     );
     assert_eq!(
@@ -28,7 +30,7 @@ async fn a_training_set_has_one_row_an_hour_and_one_column_a_series() {
         )
     );
     // The last settled hour is two before the moment: ten days less one hour.
-    assert_eq!((set.rows, set.series), (239, 5));
+    assert_eq!((set.rows, set.series), (239, 7));
     let span = set.span.unwrap();
     assert_eq!(span.start.unwrap().to_moment().unwrap(), hour(0, 0));
     assert_eq!(span.end.unwrap().to_moment().unwrap(), hour(9, 23));
@@ -48,9 +50,13 @@ async fn a_training_set_has_one_row_an_hour_and_one_column_a_series() {
             "x:patch_tuesday",
             "x:end_of_quarter",
             "x:campaign",
+            "x:own_rule_change",
+            "x:connector_onboarding",
             "attack_volume/total",
             "attack_volume/severity=High",
+            "attack_volume/severity=High,product=Microsoft Defender XDR",
             "attack_volume/severity=Low",
+            "attack_volume/severity=Low,product=Okta%2C Inc.",
             "attack_volume/product=Microsoft Defender XDR",
             "attack_volume/product=Okta%2C Inc.",
         ]
