@@ -20,17 +20,60 @@ pub enum SentinelTable {
     Usage,
     /// Threat intelligence indicators; republished every 7 to 10 days.
     ThreatIntelIndicators,
+    /// Windows security events.
+    SecurityEvent,
+    /// Sign-ins by applications on behalf of users.
+    AADNonInteractiveUserSignInLogs,
+    /// Changes in the directory.
+    AuditLogs,
+    /// What users and administrators do in Microsoft 365.
+    OfficeActivity,
+    /// Events of Defender for Endpoint.
+    DeviceEvents,
+    /// Onboarded devices, reported again and again.
+    DeviceInfo,
+    /// Known vulnerabilities of installed software: a snapshot a day.
+    DeviceTvmSoftwareVulnerabilities,
+    /// Virtual network flow logs, aggregated.
+    NTANetAnalytics,
+    /// Network security group flow logs, aggregated: `AzureNetworkAnalytics_CL`.
+    #[serde(rename = "AzureNetworkAnalytics_CL")]
+    AzureNetworkAnalytics,
+    /// Activities that the workspace's behaviour analytics has looked at.
+    BehaviorAnalytics,
+    /// Accounts: a snapshot every two weeks, and changes.
+    IdentityInfo,
+    /// Anomalies that the workspace has found.
+    Anomalies,
+    /// Items of watchlists: a row at every change, repeated every 12 days.
+    Watchlist,
+    /// Whether connectors and rules of Sentinel work.
+    SentinelHealth,
 }
 
 impl SentinelTable {
     /// All tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 20] = [
         Self::SecurityIncident,
         Self::SecurityAlert,
         Self::SigninLogs,
         Self::CommonSecurityLog,
         Self::Usage,
         Self::ThreatIntelIndicators,
+        Self::SecurityEvent,
+        Self::AADNonInteractiveUserSignInLogs,
+        Self::AuditLogs,
+        Self::OfficeActivity,
+        Self::DeviceEvents,
+        Self::DeviceInfo,
+        Self::DeviceTvmSoftwareVulnerabilities,
+        Self::NTANetAnalytics,
+        Self::AzureNetworkAnalytics,
+        Self::BehaviorAnalytics,
+        Self::IdentityInfo,
+        Self::Anomalies,
+        Self::Watchlist,
+        Self::SentinelHealth,
     ];
 
     /// The table's name in the workspace.
@@ -43,6 +86,20 @@ impl SentinelTable {
             Self::CommonSecurityLog => "CommonSecurityLog",
             Self::Usage => "Usage",
             Self::ThreatIntelIndicators => "ThreatIntelIndicators",
+            Self::SecurityEvent => "SecurityEvent",
+            Self::AADNonInteractiveUserSignInLogs => "AADNonInteractiveUserSignInLogs",
+            Self::AuditLogs => "AuditLogs",
+            Self::OfficeActivity => "OfficeActivity",
+            Self::DeviceEvents => "DeviceEvents",
+            Self::DeviceInfo => "DeviceInfo",
+            Self::DeviceTvmSoftwareVulnerabilities => "DeviceTvmSoftwareVulnerabilities",
+            Self::NTANetAnalytics => "NTANetAnalytics",
+            Self::AzureNetworkAnalytics => "AzureNetworkAnalytics_CL",
+            Self::BehaviorAnalytics => "BehaviorAnalytics",
+            Self::IdentityInfo => "IdentityInfo",
+            Self::Anomalies => "Anomalies",
+            Self::Watchlist => "Watchlist",
+            Self::SentinelHealth => "SentinelHealth",
         }
     }
 }
@@ -87,11 +144,41 @@ pub enum Measure {
     IngestedMegabytes,
     /// New threat indicators, each counted once.
     ThreatIndicators,
+    /// Windows events that matter to a SOC, by event id.
+    WindowsSecurityEvents,
+    /// Distinct accounts whose logon failed on a machine, by hour.
+    FailedLogonAccounts,
+    /// Sign-ins on behalf of a user that failed.
+    NonInteractiveFailures,
+    /// Changes in the directory, by category.
+    DirectoryChanges,
+    /// Operations in Microsoft 365, by workload.
+    OfficeOperations,
+    /// Events of endpoints, by kind of action.
+    EndpointEvents,
+    /// Distinct devices that have reported, by day and operating system.
+    ActiveDevicesDaily,
+    /// Distinct CVEs in the estate, by day and severity.
+    KnownVulnerabilitiesDaily,
+    /// Inbound flows that a virtual network denied, by kind of flow.
+    DeniedFlows,
+    /// Inbound flow records that a network security group denied, by protocol.
+    DeniedGroupFlows,
+    /// Activities with an investigation priority above zero, by kind.
+    BehaviorFindings,
+    /// Distinct accounts in the snapshots of a day.
+    KnownIdentitiesDaily,
+    /// Anomalies, each counted once, by template and tactic.
+    Anomalies,
+    /// Changes of watchlist items, by watchlist.
+    WatchlistChanges,
+    /// Failures of connectors and rules, by kind of resource.
+    HealthFailures,
 }
 
 impl Measure {
     /// All measures.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 23] = [
         Self::Incidents,
         Self::IncidentsClosed,
         Self::Alerts,
@@ -100,6 +187,21 @@ impl Measure {
         Self::UniqueAttackerIps,
         Self::IngestedMegabytes,
         Self::ThreatIndicators,
+        Self::WindowsSecurityEvents,
+        Self::FailedLogonAccounts,
+        Self::NonInteractiveFailures,
+        Self::DirectoryChanges,
+        Self::OfficeOperations,
+        Self::EndpointEvents,
+        Self::ActiveDevicesDaily,
+        Self::KnownVulnerabilitiesDaily,
+        Self::DeniedFlows,
+        Self::DeniedGroupFlows,
+        Self::BehaviorFindings,
+        Self::KnownIdentitiesDaily,
+        Self::Anomalies,
+        Self::WatchlistChanges,
+        Self::HealthFailures,
     ];
 
     /// The name used in lake paths and configuration.
@@ -114,6 +216,21 @@ impl Measure {
             Self::UniqueAttackerIps => "unique_attacker_ips",
             Self::IngestedMegabytes => "ingested_megabytes",
             Self::ThreatIndicators => "threat_indicators",
+            Self::WindowsSecurityEvents => "windows_security_events",
+            Self::FailedLogonAccounts => "failed_logon_accounts",
+            Self::NonInteractiveFailures => "non_interactive_failures",
+            Self::DirectoryChanges => "directory_changes",
+            Self::OfficeOperations => "office_operations",
+            Self::EndpointEvents => "endpoint_events",
+            Self::ActiveDevicesDaily => "active_devices_daily",
+            Self::KnownVulnerabilitiesDaily => "known_vulnerabilities_daily",
+            Self::DeniedFlows => "denied_flows",
+            Self::DeniedGroupFlows => "denied_group_flows",
+            Self::BehaviorFindings => "behavior_findings",
+            Self::KnownIdentitiesDaily => "known_identities_daily",
+            Self::Anomalies => "anomalies",
+            Self::WatchlistChanges => "watchlist_changes",
+            Self::HealthFailures => "health_failures",
         }
     }
 
@@ -127,13 +244,33 @@ impl Measure {
             Self::UniqueAttackerIps => SentinelTable::CommonSecurityLog,
             Self::IngestedMegabytes => SentinelTable::Usage,
             Self::ThreatIndicators => SentinelTable::ThreatIntelIndicators,
+            Self::WindowsSecurityEvents | Self::FailedLogonAccounts => SentinelTable::SecurityEvent,
+            Self::NonInteractiveFailures => SentinelTable::AADNonInteractiveUserSignInLogs,
+            Self::DirectoryChanges => SentinelTable::AuditLogs,
+            Self::OfficeOperations => SentinelTable::OfficeActivity,
+            Self::EndpointEvents => SentinelTable::DeviceEvents,
+            Self::ActiveDevicesDaily => SentinelTable::DeviceInfo,
+            Self::KnownVulnerabilitiesDaily => SentinelTable::DeviceTvmSoftwareVulnerabilities,
+            Self::DeniedFlows => SentinelTable::NTANetAnalytics,
+            Self::DeniedGroupFlows => SentinelTable::AzureNetworkAnalytics,
+            Self::BehaviorFindings => SentinelTable::BehaviorAnalytics,
+            Self::KnownIdentitiesDaily => SentinelTable::IdentityInfo,
+            Self::Anomalies => SentinelTable::Anomalies,
+            Self::WatchlistChanges => SentinelTable::Watchlist,
+            Self::HealthFailures => SentinelTable::SentinelHealth,
         }
     }
 
     /// Whether its buckets are days (UTC) rather than hours.
     #[must_use]
     pub fn is_daily(self) -> bool {
-        matches!(self, Self::UniqueSourceIpsDaily)
+        matches!(
+            self,
+            Self::UniqueSourceIpsDaily
+                | Self::ActiveDevicesDaily
+                | Self::KnownVulnerabilitiesDaily
+                | Self::KnownIdentitiesDaily
+        )
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use chrono::NaiveDate;
-use foretide_domain::SentinelTable;
 use foretide_synthetic_workspace::{Plan, Workspace, write_export};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("generated in {:?}", began.elapsed());
     write_export(&workspace, Path::new(&folder), &mut |_| {})?;
     println!("generated and written in {:?}", began.elapsed());
-    for table in SentinelTable::ALL {
+    for table in workspace.tables() {
         let rows = workspace.rows(table);
         let bytes: usize = rows.iter().map(|row| row.line.len() + 1).sum();
         println!("{table}: {} rows, {bytes} bytes", rows.len());

@@ -92,6 +92,11 @@ impl Workspace {
         self.tables.get(&table).map_or(&[], Vec::as_slice)
     }
 
+    /// The tables it has rows of.
+    pub fn tables(&self) -> impl Iterator<Item = SentinelTable> + use<'_> {
+        self.tables.keys().copied()
+    }
+
     /// Rows in all tables together.
     #[must_use]
     pub fn row_count(&self) -> usize {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use foretide_domain::SentinelTable;
 use tempfile::TempDir;
 
 use crate::{
@@ -14,39 +15,6 @@ use crate::{
 };
 
 const WHAT: &str = "the KQL engine";
-
-/// Tables with the columns that are queried, as DuckDB types.
-const COLUMNS: [(&str, &str); 6] = [
-    (
-        "SecurityIncident",
-        "TimeGenerated:'TIMESTAMP', IncidentName:'VARCHAR', CreatedTime:'TIMESTAMP', \
-         LastModifiedTime:'TIMESTAMP', ClosedTime:'TIMESTAMP', Status:'VARCHAR', \
-         Severity:'VARCHAR', ProviderName:'VARCHAR', AdditionalData:'JSON'",
-    ),
-    (
-        "SecurityAlert",
-        "TimeGenerated:'TIMESTAMP', SystemAlertId:'VARCHAR', AlertSeverity:'VARCHAR', \
-         ProductName:'VARCHAR', Tactics:'VARCHAR'",
-    ),
-    (
-        "SigninLogs",
-        "TimeGenerated:'TIMESTAMP', ResultType:'VARCHAR', IPAddress:'VARCHAR', \
-         CorrelationId:'VARCHAR'",
-    ),
-    (
-        "CommonSecurityLog",
-        "TimeGenerated:'TIMESTAMP', SimplifiedDeviceAction:'VARCHAR', DeviceAction:'VARCHAR', \
-         SourceIP:'VARCHAR'",
-    ),
-    (
-        "Usage",
-        "TimeGenerated:'TIMESTAMP', StartTime:'TIMESTAMP', DataType:'VARCHAR', Quantity:'DOUBLE'",
-    ),
-    (
-        "ThreatIntelIndicators",
-        "TimeGenerated:'TIMESTAMP', Id:'VARCHAR', Created:'TIMESTAMP'",
-    ),
-];
 
 /// `duckdb-kql serve`: the Kusto REST API over a DuckDB database, loopback only.
 #[derive(Debug)]
@@ -113,22 +81,28 @@ impl KqlEngine {
     }
 
     /// The DuckDB statement that makes a Sentinel table of a file of its rows (NDJSON), with the
-    /// types the workspace has. Columns that no query of ours reads are left out, and so are lines
-    /// that are no rows.
-    ///
-    /// # Panics
-    /// When `table` is not one of the tables Foretide reads.
+    /// columns that are declared and the types the workspace has. Lines that are no rows are left
+    /// out. `_IngestionTime` stands for what `ingestion_time()` gives in a workspace.
     #[must_use]
-    pub fn table_statement(table: &str, rows: &Path) -> String {
-        let (_, columns) = COLUMNS
-            .iter()
-            .find(|(name, _)| *name == table)
-            .unwrap_or_else(|| panic!("{table} is not read: add its columns here"));
+    pub fn table_statement(table: SentinelTable, rows: &Path) -> String {
+        let declared = foretide_sentinel_tables::table(table).columns.iter();
+        let mut columns: Vec<String> = declared
+            .map(|column| format!("{}:'{}'", column.name, column.kind.duckdb()))
+            .collect();
+        columns.push("_ArrivalTime:'TIMESTAMP'".to_owned());
         format!(
-            "CREATE TABLE {table} AS SELECT * FROM read_json('{}', format='newline_delimited', \
-             ignore_errors=true, columns={{{columns}}});\n",
-            rows.display()
+            "CREATE TABLE {table} AS SELECT *, coalesce(_ArrivalTime, TimeGenerated) AS \
+             _IngestionTime FROM read_json('{}', format='newline_delimited', ignore_errors=true, \
+             columns={{{}}});\n",
+            rows.display(),
+            columns.join(", ")
         )
+    }
+
+    /// A query as the engine takes it: it has no `ingestion_time()`.
+    #[must_use]
+    pub fn dialect(query: &str) -> String {
+        query.replace("ingestion_time()", "_IngestionTime")
     }
 
     /// Address of the Kusto REST API; queries go to `/v1/rest/query` with database `workspace`.

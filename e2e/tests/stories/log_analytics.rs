@@ -57,7 +57,7 @@ fn tables_of(contoso: &Contoso, folder: &Path) -> anyhow::Result<String> {
         for file in files.iter().filter(|file| file.starts_with(&export)) {
             std::io::copy(&mut File::open(file)?, &mut all)?;
         }
-        script.push_str(&KqlEngine::table_statement(table.name(), &rows));
+        script.push_str(&KqlEngine::table_statement(table, &rows));
     }
     Ok(script)
 }

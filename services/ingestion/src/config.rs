@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use foretide_domain::{Measure, SentinelTable};
-use foretide_entra::ClientSecretConfig;
+use foretide_entra::IdentityConfig;
 use foretide_lake::LakeConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -139,7 +139,7 @@ pub struct LogAnalyticsConfig {
     #[serde(default = "public_audience")]
     pub audience: String,
     /// The application that reads. It needs the role Log Analytics Reader.
-    pub identity: ClientSecretConfig,
+    pub identity: IdentityConfig,
     /// Days of history that the first run reads.
     #[serde(default = "ninety")]
     pub history_days: u32,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use foretide_domain::Measure;
 use foretide_lake::buckets::BucketRow;
+use foretide_sentinel_tables::Counting;
 
 use crate::event::{Event, Stream};
 
@@ -171,6 +172,28 @@ fn counts(measure: Measure, state: &DayState) -> Vec<(Place<'_>, f64)> {
                 .filter_map(|event| Some((hour_of(event), event.address?)))
                 .collect();
             distinct(addresses.into_iter().map(|(hour, _)| hour))
+        }
+        _ => as_declared(measure, &events),
+    }
+}
+
+fn as_declared<'e>(measure: Measure, events: &[&'e Event]) -> Vec<(Place<'e>, f64)> {
+    let places = events.iter().map(|event| (labelled(event), event));
+    match foretide_sentinel_tables::measure(measure).counting {
+        Counting::Things => places.map(|(place, _)| (place, 1.0)).collect(),
+        Counting::Sum(_) => places.map(|(place, event)| (place, event.amount)).collect(),
+        Counting::Distinct(_) => {
+            let different: BTreeSet<(Place<'_>, u64)> = places
+                .filter_map(|((hour, severity, product, tactic), event)| {
+                    // a day is one place, whatever the hour
+                    let hour = if measure.is_daily() { 0 } else { hour };
+                    Some(((hour, severity, product, tactic), event.address?))
+                })
+                .collect();
+            different
+                .into_iter()
+                .map(|(place, _)| (place, 1.0))
+                .collect()
         }
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use foretide_domain::{Measure, RunId, SentinelTable};
+use foretide_sentinel_tables::Identity;
 use polars::prelude::*;
+
+use crate::tables::is_declared;
 
 /// Where events lie in the lake: `events/<stream>/<day>/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +16,8 @@ pub(crate) enum Stream {
     Table(SentinelTable),
     /// Closings of incidents, by when they were closed. Derived from the incidents.
     IncidentClosings,
+    /// What a measure counts of a table that is read as it is declared.
+    Measured(Measure),
     /// Ready-made hourly counts of a measure.
     Counts(Measure),
 }
@@ -23,6 +28,7 @@ impl Stream {
         match self {
             Self::Table(table) => table.name().to_owned(),
             Self::IncidentClosings => "IncidentClosings".to_owned(),
+            Self::Measured(measure) => format!("measured-{}", measure.name()),
             Self::Counts(measure) => format!("counts-{}", measure.name()),
         }
     }
@@ -39,7 +45,9 @@ impl Stream {
             Self::Table(SentinelTable::Usage) => &[Measure::IngestedMegabytes],
             Self::Table(SentinelTable::ThreatIntelIndicators) => &[Measure::ThreatIndicators],
             Self::IncidentClosings => &[Measure::IncidentsClosed],
-            Self::Counts(measure) => measure_slice(measure),
+            // read as declared: their events have streams of their own
+            Self::Table(_) => &[],
+            Self::Measured(measure) | Self::Counts(measure) => measure_slice(measure),
         }
     }
 
@@ -47,6 +55,7 @@ impl Stream {
     pub(crate) fn of(measure: Measure) -> [Self; 2] {
         let rows = match measure {
             Measure::IncidentsClosed => Self::IncidentClosings,
+            _ if is_declared(measure.table()) => Self::Measured(measure),
             _ => Self::Table(measure.table()),
         };
         [rows, Self::Counts(measure)]
@@ -54,9 +63,14 @@ impl Stream {
 
     /// Whether its things are repeated later under other times, so that the first one seen counts.
     pub(crate) fn is_repeated(self) -> bool {
+        let table = match self {
+            Self::Table(table) => table,
+            Self::Measured(measure) => measure.table(),
+            Self::IncidentClosings | Self::Counts(_) => return false,
+        };
         matches!(
-            self,
-            Self::Table(SentinelTable::SecurityAlert | SentinelTable::ThreatIntelIndicators)
+            foretide_sentinel_tables::table(table).identity,
+            Identity::First { .. }
         )
     }
 }
@@ -69,7 +83,7 @@ impl fmt::Display for Stream {
 
 fn measure_slice(measure: Measure) -> &'static [Measure] {
     let at = Measure::ALL.iter().position(|known| *known == measure);
-    static ALL: [Measure; 8] = Measure::ALL;
+    static ALL: [Measure; Measure::ALL.len()] = Measure::ALL;
     at.map_or(&[], |at| &ALL[at..=at])
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use foretide_domain::{Measure, SentinelTable, SharedClock, TimeSpan, floor_day, floor_hour};
-use foretide_entra::ClientSecretSource;
+use foretide_entra::IdentityTokens;
 use foretide_http::ClientOptions;
 use foretide_lake::buckets::BucketRow;
 use foretide_log_analytics::{Cell, QueryClient, QueryError, Table, WorkspaceConfig};
+use foretide_sentinel_tables::count_query;
 
 use crate::config::LogAnalyticsConfig;
 use crate::recorder::Recorder;
@@ -49,8 +50,7 @@ impl LogAnalyticsSource {
             ..ClientOptions::default()
         };
         let http = foretide_http::client(&options)?;
-        let tokens =
-            ClientSecretSource::new(config.identity, http.clone(), SharedClock::clone(clock))?;
+        let tokens = IdentityTokens::new(config.identity, http.clone(), SharedClock::clone(clock))?;
         let workspace = WorkspaceConfig {
             endpoint: config.endpoint,
             workspace_id: config.workspace_id,
@@ -81,7 +81,7 @@ impl LogAnalyticsSource {
                 windows.extend(split(window, WINDOW));
                 continue;
             }
-            let query = with_window(query_of(measure), window, run.as_of);
+            let query = with_window(&count_query(measure), window, run.as_of);
             report.objects_read += 1;
             match self.client.query(&query).await {
                 Ok(table) => {
@@ -207,20 +207,6 @@ impl HistorySource for LogAnalyticsSource {
 
 fn failed(table: SentinelTable, source: QueryError) -> IngestError {
     IngestError::Query { table, source }
-}
-
-/// The query of a measure. What it answers with: `Hour`, `Value`, and the dimensions it has.
-fn query_of(measure: Measure) -> &'static str {
-    match measure {
-        Measure::Incidents => include_str!("../queries/incidents.kql"),
-        Measure::IncidentsClosed => include_str!("../queries/incidents_closed.kql"),
-        Measure::Alerts => include_str!("../queries/alerts.kql"),
-        Measure::FailedLogins => include_str!("../queries/failed_logins.kql"),
-        Measure::UniqueSourceIpsDaily => include_str!("../queries/unique_source_ips_daily.kql"),
-        Measure::UniqueAttackerIps => include_str!("../queries/unique_attacker_ips.kql"),
-        Measure::IngestedMegabytes => include_str!("../queries/ingested_megabytes.kql"),
-        Measure::ThreatIndicators => include_str!("../queries/threat_indicators.kql"),
-    }
 }
 
 /// Puts the window before the query. The values are times of our own making: nothing to inject.
@@ -373,10 +359,13 @@ mod tests {
     #[test]
     fn every_query_reads_its_own_table_within_the_window() {
         for measure in Measure::ALL {
-            let query = with_window(query_of(measure), window(), window().end);
+            let query = with_window(&count_query(measure), window(), window().end);
             assert!(query.contains(measure.table().name()), "{measure}");
             for name in ["windowStart", "windowEnd", "asOf"] {
-                assert!(query_of(measure).contains(name), "{measure} lacks {name}");
+                assert!(
+                    count_query(measure).contains(name),
+                    "{measure} lacks {name}"
+                );
             }
         }
     }

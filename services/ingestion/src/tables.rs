@@ -1,10 +1,13 @@
 //! How the rows of each table are read.
 
+mod declared;
+
 use std::net::IpAddr;
 
 use foretide_domain::SentinelTable;
+use foretide_sentinel_tables::is_external;
 
-use crate::event::Event;
+use crate::event::{Event, Stream};
 use crate::pseudonym::Pseudonyms;
 use crate::rows::{Reason, Record, Refusal};
 
@@ -61,14 +64,27 @@ pub(crate) fn columns(table: SentinelTable) -> &'static [&'static str] {
             "Quantity",
             "QuantityUnit",
         ],
-        SentinelTable::ThreatIntelIndicators => &[
-            "TimeGenerated",
-            "_ArrivalTime",
-            "Id",
-            "Created",
-            "ValidFrom",
-        ],
+        SentinelTable::ThreatIntelIndicators => &["TimeGenerated", "_ArrivalTime", "Id", "Created"],
+        _ => declared::columns(table),
     }
+}
+
+/// Whether a table is read as its declaration says, without a reader of its own.
+pub(crate) fn is_declared(table: SentinelTable) -> bool {
+    !matches!(
+        table,
+        SentinelTable::SecurityIncident
+            | SentinelTable::SecurityAlert
+            | SentinelTable::SigninLogs
+            | SentinelTable::CommonSecurityLog
+            | SentinelTable::Usage
+            | SentinelTable::ThreatIntelIndicators
+    )
+}
+
+/// Whether rows are told apart by all their columns.
+pub(crate) fn needs_whole_rows(table: SentinelTable) -> bool {
+    foretide_sentinel_tables::table(table).identity == foretide_sentinel_tables::Identity::EachRow
 }
 
 /// When a row was written and when it could first be read, milliseconds since 1970.
@@ -117,21 +133,25 @@ pub(crate) fn row_times(
     Ok(RowTimes { generated, arrived })
 }
 
-/// What is counted of a row; nothing when the row is sound but not counted.
+/// Adds what is counted of a row to `events`; nothing when the row is sound but not counted.
 pub(crate) fn read_row(
     table: SentinelTable,
     record: &Record<'_>,
     times: RowTimes,
     context: &RowContext<'_>,
-) -> Result<Option<Event>, Refusal> {
-    match table {
+    events: &mut Vec<(Stream, Event)>,
+) -> Result<(), Refusal> {
+    let event = match table {
         SentinelTable::SecurityIncident => incident(record, times, context).map(Some),
         SentinelTable::SecurityAlert => alert(record, times, context).map(Some),
         SentinelTable::SigninLogs => sign_in(record, times, context).map(Some),
         SentinelTable::CommonSecurityLog => firewall(record, times, context),
         SentinelTable::Usage => usage(record, times, context).map(Some),
         SentinelTable::ThreatIntelIndicators => indicator(record, times, context).map(Some),
-    }
+        _ => return declared::read(table, record, times, context, events),
+    }?;
+    events.extend(event.map(|event| (Stream::Table(table), event)));
+    Ok(())
 }
 
 fn incident(
@@ -227,7 +247,7 @@ fn firewall(
     let address: IpAddr = source
         .parse()
         .map_err(|_| Refusal::about(Reason::WrongType, "SourceIP", "not an address"))?;
-    if !is_external(address) {
+    if !is_external(&source) {
         return Ok(None);
     }
     Ok(Some(Event {
@@ -280,7 +300,6 @@ fn indicator(
     // Published again every 7 to 10 days: what stays is when it was made.
     let created = record
         .moment(3, "Created")?
-        .or(record.moment(4, "ValidFrom")?)
         .filter(|created| plausible_event("Created", *created, times).is_ok())
         .unwrap_or(times.generated);
     Ok(blank(
@@ -353,26 +372,6 @@ fn is_denial(action: &str) -> bool {
     ]
     .iter()
     .any(|denial| denial.eq_ignore_ascii_case(action.trim()))
-}
-
-fn is_external(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_unspecified()
-                || v4.is_broadcast())
-        }
-        IpAddr::V6(v6) => {
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local())
-        }
-    }
 }
 
 /// A thing cannot have happened more than a day after the row that tells of it.

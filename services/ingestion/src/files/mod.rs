@@ -196,7 +196,6 @@ impl FilesSource {
     }
 
     async fn read(&self, found: Found, task: Task) -> Result<Reading, IngestError> {
-        let stream = task.plan.stream();
         let start = task.resume;
         let got = self.locations[found.location].store.get(&found.at).await;
         let outcome = match got {
@@ -208,7 +207,6 @@ impl FilesSource {
         };
         Ok(Reading {
             found,
-            stream,
             start,
             outcome,
         })
@@ -218,7 +216,6 @@ impl FilesSource {
 /// What came of reading an object.
 struct Reading {
     found: Found,
-    stream: crate::event::Stream,
     start: Resume,
     outcome: Result<(Findings, String), ObjectError>,
 }
@@ -318,7 +315,6 @@ fn take(
 ) {
     let Reading {
         found,
-        stream,
         start,
         outcome,
     } = reading;
@@ -364,9 +360,7 @@ fn take(
                 .entry
                 .objects
                 .push(state(&found, run, positions, head));
-            batch
-                .events
-                .extend(findings.events.into_iter().map(|event| (stream, event)));
+            batch.events.extend(findings.events);
         }
     }
 }

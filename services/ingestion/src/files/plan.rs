@@ -89,23 +89,9 @@ impl ReadPlan {
         }
     }
 
-    /// Where the events go.
-    pub(super) fn stream(&self) -> Stream {
-        match (&self.counts, self.table) {
-            (Some(counts), _) => Stream::Counts(counts.measure),
-            (None, Some(table)) => Stream::Table(table),
-            (None, None) => unreachable!("a plan is for counts or for a table"),
-        }
-    }
-
     /// Whether rows are told apart by all their columns.
     pub(super) fn needs_whole_rows(&self) -> bool {
-        matches!(
-            self.table,
-            Some(
-                SentinelTable::SigninLogs | SentinelTable::CommonSecurityLog | SentinelTable::Usage
-            )
-        )
+        self.table.is_some_and(tables::needs_whole_rows)
     }
 
     /// Puts the table's values in place of the file's.
@@ -147,17 +133,24 @@ impl ReadPlan {
         })
     }
 
-    /// What is counted of a row.
-    pub(super) fn event(
+    /// Adds what is counted of a row to `events`.
+    pub(super) fn events(
         &self,
         record: &Record<'_>,
         times: RowTimes,
         raw: &[u8],
-    ) -> Result<Option<Event>, Refusal> {
+        events: &mut Vec<(Stream, Event)>,
+    ) -> Result<(), Refusal> {
         match (&self.counts, self.table) {
-            (Some(counts), _) => self.count(counts, record, times),
-            (None, Some(table)) => tables::read_row(table, record, times, &self.context(raw)),
-            (None, None) => Ok(None),
+            (Some(counts), _) => {
+                let count = self.count(counts, record, times)?;
+                events.extend(count.map(|count| (Stream::Counts(counts.measure), count)));
+                Ok(())
+            }
+            (None, Some(table)) => {
+                tables::read_row(table, record, times, &self.context(raw), events)
+            }
+            (None, None) => Ok(()),
         }
     }
 

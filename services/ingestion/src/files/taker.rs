@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use foretide_domain::SentinelTable;
 
 use super::plan::ReadPlan;
-use crate::event::Event;
+use crate::event::{Event, Stream};
 use crate::rows::{Reason, Record, Refusal};
 
 /// Most refused rows of one object that are kept one by one; all are counted.
@@ -26,7 +26,7 @@ pub(super) struct Resume {
 /// What was found in an object.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<(Stream, Event)>,
     pub(super) refusals: Vec<(u64, Refusal)>,
     pub(super) refused: u64,
     pub(super) rows: u64,
@@ -83,15 +83,15 @@ impl<'a> Taker<'a> {
         if was_seen && times.arrived <= self.resume.read_as_of {
             return;
         }
-        match self.plan.event(&record, times, raw) {
-            Ok(event) => {
-                let newest = match (&event, self.plan.table) {
-                    (Some(event), Some(SentinelTable::Usage)) => event.event_time,
+        let events = &mut self.findings.events;
+        match self.plan.events(&record, times, raw, events) {
+            Ok(()) => {
+                let newest = match (events.last(), self.plan.table) {
+                    (Some((_, event)), Some(SentinelTable::Usage)) => event.event_time,
                     _ => times.generated,
                 };
                 self.findings.newest = self.findings.newest.max(Some(newest));
                 self.findings.rows += 1;
-                self.findings.events.extend(event);
             }
             Err(refusal) => self.refuse(false, line, refusal),
         }

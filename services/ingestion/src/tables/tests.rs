@@ -19,9 +19,11 @@ fn read(table: SentinelTable, line: &str) -> Result<Option<Event>, Reason> {
         folder_time: None,
     };
     let record = parse_line(line.as_bytes(), columns(table)).map_err(|refusal| refusal.reason)?;
+    let mut events = Vec::new();
     row_times(&record, &context)
-        .and_then(|times| read_row(table, &record, times, &context))
-        .map_err(|refusal| refusal.reason)
+        .and_then(|times| read_row(table, &record, times, &context, &mut events))
+        .map_err(|refusal| refusal.reason)?;
+    Ok(events.pop().map(|(_, event)| event))
 }
 
 fn incident_with(change: &str) -> String {
@@ -136,6 +138,49 @@ fn only_denied_traffic_from_outside_is_counted() {
 }
 
 #[test]
+fn a_declared_table_gives_an_event_for_each_measure_that_counts_the_row() {
+    let row = |event: &str, account: &str| {
+        let line = format!(
+            r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","EventID":{event},"TargetAccount":"{account}"}}"#
+        );
+        let pseudonyms = pseudonyms();
+        let context = RowContext {
+            pseudonyms: &pseudonyms,
+            raw: line.as_bytes(),
+            as_of: AS_OF,
+            folder_time: None,
+        };
+        let table = SentinelTable::SecurityEvent;
+        let record = parse_line(line.as_bytes(), columns(table)).unwrap();
+        let times = row_times(&record, &context).unwrap();
+        let mut events = Vec::new();
+        read_row(table, &record, times, &context, &mut events).unwrap();
+        events
+    };
+    let failed = row("4625", "CONTOSO\\\\ada");
+    assert_eq!(failed.len(), 2);
+    assert_eq!(failed[0].1.product, "4625");
+    assert!(failed[1].1.address.is_some());
+    assert!(
+        failed
+            .iter()
+            .all(|(_, event)| !event.product.contains("ada"))
+    );
+    assert_eq!(row("1102", "").len(), 1);
+    assert_eq!(row("4624", "ada").len(), 0);
+    let wrong = r#"{"TimeGenerated":"2026-11-20T10:00:00Z","DeniedInFlows":"many"}"#;
+    assert_eq!(
+        read(SentinelTable::NTANetAnalytics, wrong),
+        Err(Reason::WrongType)
+    );
+    let unnamed = r#"{"TimeGenerated":"2026-11-20T10:00:00Z"}"#;
+    assert_eq!(
+        read(SentinelTable::Anomalies, unnamed),
+        Err(Reason::MissingIdentity)
+    );
+}
+
+#[test]
 fn a_result_type_may_be_a_number() {
     let row = |result: &str| {
         let line = format!(r#"{{"TimeGenerated":"2026-11-20T10:00:00Z","ResultType":{result}}}"#);
@@ -151,7 +196,7 @@ fn a_result_type_may_be_a_number() {
 
 proptest! {
     #[test]
-    fn no_row_makes_it_panic(values in prop::collection::vec("\\PC{0,20}", 12), table in 0..6_usize) {
+    fn no_row_makes_it_panic(values in prop::collection::vec("\\PC{0,20}", 12), table in 0..SentinelTable::ALL.len()) {
         let table = SentinelTable::ALL[table];
         let object: serde_json::Map<_, _> = columns(table)
             .iter()

@@ -1,0 +1,29 @@
+//! What is read of each Sentinel table and how it is counted.
+//!
+//! A table is declared once: its columns with their types, when a row happened, which rows are the
+//! same thing, which columns name people or machines, and what is counted. From a declaration
+//! follow
+//!
+//! - the KQL that counts in the workspace ([`count_query`], [`arrivals_query`], [`newest_query`]),
+//!   kept as text under `kql/` so that it can be read and checked,
+//! - the counting from exported rows ([`Condition::holds`], [`Text::of`]), with the same outcome,
+//! - the schema that the KQL is checked against ([`schema_json`]), and `docs/TABLES.md`
+//!   ([`tables_page`]).
+//!
+//! Pure: no I/O and no clock.
+
+mod declaration;
+mod declared;
+mod expression;
+mod kql;
+mod page;
+mod row;
+mod schema;
+
+pub use declaration::{Column, Counting, Identity, Kind, MeasureDeclaration, TableDeclaration};
+pub use declared::{measure, table};
+pub use expression::{Condition, Text};
+pub use kql::{Statement, arrivals_query, count_query, newest_query, statement, statements};
+pub use page::tables_page;
+pub use row::{Row, is_external};
+pub use schema::schema_json;
