@@ -12,7 +12,8 @@
 //! 4. [`PanelModel::predict`] gives quantiles, means and drivers that sum to the mean.
 //! 5. [`Hierarchy`] makes severity x product add up.
 //! 6. [`risk`] finds windows in which the load probably exceeds the capacity.
-//! 7. [`metrics`] says afterwards how good it was.
+//! 7. [`trees`] learns across all series at once.
+//! 8. [`metrics`] says afterwards how good it was.
 
 mod backtest;
 mod calibration;
