@@ -22,6 +22,7 @@ pub use linear::Linear;
 pub use tree::{Node, Tree};
 
 use crate::panel::Regressor;
+use crate::schema::RESERVED_DRIVERS;
 use sample::Sample;
 
 /// Rows for each feature below which nothing is learnt.
@@ -102,6 +103,20 @@ impl TreesModel {
         let (head, features) = row.split_at(ROW_HEAD);
         let trees: f64 = self.trees.iter().map(|tree| tree.value(features)).sum();
         head[0] + head[1] * (self.linear.value(features) + trees)
+    }
+}
+
+impl TreesModel {
+    /// Additive parts of the count foreseen, no lower than zero, in the order of
+    /// [`crate::RESERVED_DRIVERS`]: the mean of the last week; how far the anchor lies from it, as
+    /// weekly season; what the model moves, as recent level; and what was cut below zero.
+    #[must_use]
+    pub fn parts(&self, row: &[f64], week_level: f64) -> [f64; RESERVED_DRIVERS.len()] {
+        let anchor = row[0];
+        let count = self.predict(row);
+        let bounds = count.max(0.0) - count;
+        let season = anchor - week_level;
+        [week_level, 0.0, 0.0, season, count - anchor, bounds]
     }
 }
 

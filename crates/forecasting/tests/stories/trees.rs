@@ -136,6 +136,22 @@ fn a_holiday_seen_before_is_foreseen() {
 }
 
 #[test]
+fn f7_the_parts_of_a_forecast_sum_to_it() {
+    let clock = hours_of_week(0, 1000);
+    let counts: Vec<_> = (0..3).map(|seed| wandering(seed, 900)).collect();
+    let series = views(&counts, &clock);
+    let model = TreesModel::fit(&series, &options()).unwrap();
+    for row in TreesHistory::new(&series[1])
+        .rows(700, HORIZON)
+        .chunks_exact(row_width(0))
+    {
+        let sum: f64 = model.parts(row, 35.5).iter().sum();
+        let count = model.predict(row).max(0.0);
+        assert!((sum - count).abs() < 1e-9 * (1.0 + count), "{sum} {count}");
+    }
+}
+
+#[test]
 fn the_same_series_give_the_same_model() {
     let clock = hours_of_week(0, 1000);
     let counts: Vec<_> = (0..5).map(|seed| wandering(seed, 900)).collect();
