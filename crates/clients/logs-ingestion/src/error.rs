@@ -13,6 +13,15 @@ pub enum ConfigError {
         /// What was given.
         got: String,
     },
+    /// Not a workspace's GUID.
+    #[error("workspace_id must be the workspace's GUID (customer id), got {got:?}")]
+    WorkspaceId {
+        /// What was given.
+        got: String,
+    },
+    /// Not a workspace's key.
+    #[error("shared_key must be the workspace's primary or secondary key, which is base64")]
+    SharedKey,
     /// Not an immutable id.
     #[error("the rule's immutable id must be dcr- and 32 hexadecimal digits, got {got:?}")]
     RuleId {

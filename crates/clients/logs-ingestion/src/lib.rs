@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod chunks;
+mod data_collector;
 mod error;
+mod probe;
+mod sink;
+mod tombstone;
 
 use std::fmt;
 use std::io::Write;
@@ -22,7 +26,11 @@ use serde_json::Value;
 use url::Url;
 
 use crate::chunks::{Chunk, split};
+pub use data_collector::{DataCollectorClient, DataCollectorConfig};
 pub use error::{ConfigError, UploadError};
+pub use probe::{ProbePace, RowFinder, Visibility, wait_until_visible};
+pub use sink::RowSink;
+pub use tombstone::{IDEMPOTENCY_KEY, WITHDRAWN, tombstone};
 
 /// Largest body of one call before compression, bytes.
 pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -222,7 +230,7 @@ fn is_rule_id(id: &str) -> bool {
 }
 
 /// Both halves of a chunk, the later one first: they go back on a stack.
-fn halves(rows: &[Value], range: &Range<usize>) -> Vec<Chunk> {
+pub(crate) fn halves(rows: &[Value], range: &Range<usize>) -> Vec<Chunk> {
     let middle = range.start + range.len() / 2;
     let mut parts = Vec::new();
     for part in [range.start..middle, middle..range.end] {

@@ -1,0 +1,106 @@
+//! The way into the tables: a data collection rule, its endpoint where one is wanted, a summary rule.
+
+use foretide_sentinel_arm::{ContentBody, ContentKind};
+use serde_json::{Map, Value, json};
+
+use crate::body::body;
+use crate::names::{TAG, TAG_VALUE};
+use crate::pack::{Delivery, Item, PackOptions};
+use crate::tables::{INCIDENTS, TableDeclaration};
+use foretide_domain::Phase;
+
+/// Name of the data collection rule.
+pub(crate) const RULE: &str = "dcr-foretide";
+/// Name of the data collection endpoint.
+pub(crate) const ENDPOINT: &str = "dce-foretide";
+const SUMMARY: &str = "foretide-incidents-created";
+const INCIDENTS_CREATED: &str = include_str!("../kql/summary/incidents_created.kql");
+
+pub(crate) fn items(options: &PackOptions, tables: &[TableDeclaration]) -> Vec<Item> {
+    let mut items = Vec::new();
+    if options.delivery == Delivery::Endpoint {
+        items.push(Item {
+            kind: ContentKind::DataCollectionEndpoint,
+            name: ENDPOINT.to_owned(),
+            title: ENDPOINT.to_owned(),
+            needs: Phase::Shadow,
+            body: endpoint(options),
+        });
+    }
+    items.push(Item {
+        kind: ContentKind::DataCollectionRule,
+        name: RULE.to_owned(),
+        title: RULE.to_owned(),
+        needs: Phase::Shadow,
+        body: rule(options, tables),
+    });
+    items.push(Item {
+        kind: ContentKind::SummaryRule,
+        name: SUMMARY.to_owned(),
+        title: "incidents as they are created".to_owned(),
+        needs: Phase::Shadow,
+        body: summary(),
+    });
+    items
+}
+
+fn endpoint(options: &PackOptions) -> ContentBody {
+    body(json!({
+        "location": options.location,
+        "tags": { TAG: TAG_VALUE },
+        "properties": {
+            "description": "Takes Foretide's rows.",
+            "networkAcls": { "publicNetworkAccess": "Enabled" },
+        },
+    }))
+}
+
+fn rule(options: &PackOptions, tables: &[TableDeclaration]) -> ContentBody {
+    let written = || tables.iter().filter(|table| table.name != INCIDENTS);
+    let streams: Map<String, Value> = written()
+        .map(|table| (table.stream(), json!({ "columns": table.stream_columns() })))
+        .collect();
+    let flows: Vec<Value> = written()
+        .map(|table| {
+            json!({
+                "streams": [table.stream()],
+                "destinations": ["workspace"],
+                "transformKql": "source",
+                "outputStream": table.stream(),
+            })
+        })
+        .collect();
+    let mut rule = json!({
+        "location": options.location,
+        "tags": { TAG: TAG_VALUE },
+        "properties": {
+            "description": "Forecasts, predicted windows and evaluations of Foretide.",
+            "streamDeclarations": streams,
+            "destinations": { "logAnalytics": [
+                { "name": "workspace", "workspaceResourceId": options.workspace_id },
+            ]},
+            "dataFlows": flows,
+        },
+    });
+    match options.delivery {
+        Delivery::Direct => rule["kind"] = "Direct".into(),
+        Delivery::Endpoint => {
+            rule["properties"]["dataCollectionEndpointId"] = options.endpoint_id().into();
+        }
+    }
+    body(rule)
+}
+
+fn summary() -> ContentBody {
+    body(json!({ "properties": {
+        "ruleType": "User",
+        "displayName": "Foretide: incidents as they are created",
+        "description": "Keeps one small row an incident, for the workbook and for hunting.",
+        "ruleDefinition": {
+            "query": INCIDENTS_CREATED,
+            "binSize": 60,
+            "destinationTable": INCIDENTS,
+            "timeSelector": "TimeGenerated",
+        },
+    }}))
+}
