@@ -6,10 +6,12 @@
 //! days) is kept as a named baseline only: it cannot see a surge on a weekend.
 
 mod capacity;
+mod quantile_function;
 mod spread;
 mod windows;
 
 pub use capacity::learned_capacity;
+pub use quantile_function::{QuantileFunction, normal_quantile, normal_share};
 pub use spread::WindowSpread;
 pub use windows::{
     ROLLING_2SD, RiskInput, RiskWindow, WEEKDAY_CONFORMAL, rolling_2sd, weekday_conformal,

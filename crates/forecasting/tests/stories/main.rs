@@ -12,6 +12,8 @@ mod real_attack_counts;
 mod risk_windows;
 mod rolling_origins;
 #[cfg(test)]
+mod staffing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod trees;

@@ -1,0 +1,93 @@
+//! Shape, mixture and whole numbers put together.
+
+use serde::{Deserialize, Serialize};
+
+use super::mixture::CountMixture;
+use super::state::{
+    COUNT_STATE_HOURS, CountForecast, CountPrior, CountState, Memories, Shape, Track,
+};
+use super::whole::{are_whole, toward_whole};
+use crate::week::HOURS_OF_WEEK;
+
+/// Everything that is learned about one series of counts at a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CountForecaster {
+    /// Its week and scatter.
+    pub shape: Shape,
+    /// What the components weigh.
+    pub mixture: CountMixture,
+    /// Whether its values are whole numbers, so that quantiles are drawn to them.
+    pub is_whole: bool,
+}
+
+impl CountForecaster {
+    /// Learns from hourly values and the local hours of the week (0 to 167) they lie in. A series
+    /// of its own needs no prior; one younger than [`COUNT_STATE_HOURS`] gains from it.
+    ///
+    /// # Panics
+    /// When both slices differ in length or an hour of the week is above 167.
+    #[must_use]
+    pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
+        assert_eq!(
+            values.len(),
+            hour_of_week.len(),
+            "one hour of the week for each value"
+        );
+        Self {
+            shape: Shape::learn(values, hour_of_week, prior),
+            mixture: CountMixture::learn(values, hour_of_week, prior),
+            is_whole: are_whole(values),
+        }
+    }
+
+    /// Forecasts the hours after the known ones, whose local hours of the week are `ahead`.
+    #[must_use]
+    pub fn forecast(
+        &self,
+        values: &[f64],
+        hour_of_week: &[u8],
+        ahead: &[u8],
+    ) -> Vec<CountForecast> {
+        let state = CountState::at_end(&self.shape, values, hour_of_week);
+        self.forecast_state(&state, ahead)
+    }
+
+    /// The same from each of several origins (numbers of known hours, at least one each) of one
+    /// history that goes on for `horizon` hours or ends before, with less work than one by one:
+    /// what a backtest needs. Parameters stay as they are.
+    #[must_use]
+    pub fn forecast_origins(
+        &self,
+        values: &[f64],
+        hour_of_week: &[u8],
+        origins: &[usize],
+        horizon: usize,
+    ) -> Vec<Vec<CountForecast>> {
+        let oldest = origins.iter().copied().min().unwrap_or(0);
+        let oldest = oldest.saturating_sub(COUNT_STATE_HOURS);
+        let (values, hours) = (&values[oldest..], &hour_of_week[oldest..]);
+        let memories = Memories::new();
+        let track = Track::new(&self.shape, values, hours);
+        origins
+            .iter()
+            .map(|known| {
+                let known = known - oldest;
+                let end = (known + horizon).min(hours.len());
+                self.forecast_state(&track.state(&memories, known), &hours[known..end])
+            })
+            .collect()
+    }
+
+    fn forecast_state(&self, state: &CountState, ahead: &[u8]) -> Vec<CountForecast> {
+        let forecast = |(ahead, &hour): (usize, &u8)| {
+            let hour = usize::from(hour) % HOURS_OF_WEEK;
+            let components = state.components(&self.shape, ahead, hour);
+            let mut forecast = self.mixture.mix(&components, ahead);
+            if self.is_whole {
+                forecast.quantiles = toward_whole(forecast.quantiles);
+            }
+            forecast
+        };
+        (1..).zip(ahead).map(forecast).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! Weights of the components, learned from rolling origins inside the history.
+
+use foretide_domain::LEVELS;
+use serde::{Deserialize, Serialize};
+
+use super::state::{
+    COMPONENTS, COUNT_STATE_HOURS, Components, CountForecast, CountPrior, Memories, REACHES, Shape,
+    Track, reach_of,
+};
+
+/// How far the first step moves the logarithms of the weights, per unit of relative pinball loss.
+const FIRST_STEP: f64 = 30.0;
+
+/// Steps of descent. Few on purpose: stopping early keeps the weights near equal where the history
+/// says little.
+const STEPS: usize = 20;
+
+/// Steps after which the length of a step has halved.
+const STEP_MEMORY: f64 = 20.0;
+
+/// What an origin a day older weighs.
+const DAILY_DISCOUNT: f64 = 0.985;
+
+/// Origins that the weights are learned from, one a day, and days for which a shape is kept.
+const MOST_ORIGINS: usize = 56;
+const SHAPE_DAYS: usize = 14;
+
+/// Hours of history before the first origin.
+const FEWEST_KNOWN_HOURS: usize = 14 * 24;
+
+/// Fewest origins that say anything about weights.
+const FEWEST_ORIGINS: usize = 7;
+
+/// Hours ahead that are scored, of each origin.
+const SCORED_AHEAD: [usize; 14] = [1, 2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 21, 23, 24];
+
+/// Weights of the components for each reach; they sum to one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CountMixture {
+    /// Weights by reach.
+    pub weights: [[f64; COMPONENTS]; REACHES],
+}
+
+impl Default for CountMixture {
+    /// All alike.
+    fn default() -> Self {
+        Self {
+            weights: [[1.0 / COMPONENTS as f64; COMPONENTS]; REACHES],
+        }
+    }
+}
+
+/// A component's quantiles, and what happened, at one hour of one origin.
+struct Scored {
+    components: Components,
+    actual: f64,
+    weight: f64,
+}
+
+impl CountMixture {
+    /// Learns by exponentiated gradient descent on the pinball loss (Kivinen and Warmuth 1997) over
+    /// daily origins inside the history, each seeing nothing after itself. Equal weights for a
+    /// history that is too short.
+    #[must_use]
+    pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
+        let scored = scored_hours(values, hour_of_week, prior);
+        let mut mixture = Self::default();
+        for (weights, scored) in mixture.weights.iter_mut().zip(scored) {
+            if let Some(learned) = descend(&scored) {
+                *weights = learned;
+            }
+        }
+        mixture
+    }
+
+    /// The mixture at an hour ahead: a weighted mean of the components' quantiles.
+    #[must_use]
+    pub fn mix(&self, components: &Components, ahead: usize) -> CountForecast {
+        mixed(&self.weights[reach_of(ahead)], components)
+    }
+}
+
+fn mixed(weights: &[f64; COMPONENTS], components: &Components) -> CountForecast {
+    let mut sum = CountForecast::default();
+    for (weight, component) in weights.iter().zip(components) {
+        for (total, part) in sum.parts.iter_mut().zip(component.parts) {
+            *total += weight * part;
+        }
+        for (total, quantile) in sum.quantiles.iter_mut().zip(component.quantiles) {
+            *total += weight * quantile;
+        }
+    }
+    sum
+}
+
+fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec<Scored>; REACHES] {
+    let mut scored: [Vec<Scored>; REACHES] = Default::default();
+    let days = values.len().saturating_sub(FEWEST_KNOWN_HOURS) / 24;
+    let origins = days.min(MOST_ORIGINS);
+    if origins < FEWEST_ORIGINS {
+        return scored;
+    }
+    let oldest = values
+        .len()
+        .saturating_sub(COUNT_STATE_HOURS + 24 * MOST_ORIGINS);
+    let (values, hour_of_week) = (&values[oldest..], &hour_of_week[oldest..]);
+    let memories = Memories::new();
+    let mut kept: Option<(Shape, Track<'_>)> = None;
+    for (index, back) in (1..=origins).rev().enumerate() {
+        let known = values.len() - 24 * back;
+        if index % SHAPE_DAYS == 0 {
+            let shape = Shape::learn(&values[..known], &hour_of_week[..known], prior);
+            let track = Track::new(&shape, values, hour_of_week);
+            kept = Some((shape, track));
+        }
+        let Some((shape, track)) = &kept else {
+            continue;
+        };
+        let state = track.state(&memories, known);
+        for ahead in SCORED_AHEAD {
+            let hour = known + ahead - 1;
+            let components = state.components(shape, ahead, usize::from(hour_of_week[hour]));
+            scored[reach_of(ahead)].push(Scored {
+                components,
+                actual: values[hour],
+                weight: DAILY_DISCOUNT.powi(back as i32),
+            });
+        }
+    }
+    scored
+}
+
+fn descend(scored: &[Scored]) -> Option<[f64; COMPONENTS]> {
+    let scale: f64 = scored.iter().map(|hour| hour.weight * hour.actual).sum();
+    if scale <= 0.0 {
+        return None;
+    }
+    let unit = scale * LEVELS.len() as f64;
+    let mut logarithms = [0.0; COMPONENTS];
+    let mut weights = [1.0 / COMPONENTS as f64; COMPONENTS];
+    for step in 0..STEPS {
+        let slope = slope(scored, &weights, unit);
+        let length = FIRST_STEP / (1.0 + step as f64 / STEP_MEMORY);
+        for (logarithm, slope) in logarithms.iter_mut().zip(slope) {
+            *logarithm -= length * slope;
+        }
+        let highest = logarithms.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        weights = logarithms.map(|logarithm| (logarithm - highest).exp());
+        let sum: f64 = weights.iter().sum();
+        weights = weights.map(|weight| weight / sum);
+    }
+    Some(weights)
+}
+
+/// Slope of the pinball loss, in units of the mean count, along each weight; its weighted mean is
+/// taken off, since weights only trade against each other.
+fn slope(scored: &[Scored], weights: &[f64; COMPONENTS], unit: f64) -> [f64; COMPONENTS] {
+    let mut slopes = [0.0; COMPONENTS];
+    for hour in scored {
+        let mix = mixed(weights, &hour.components);
+        for (level, quantile) in mix.quantiles.into_iter().enumerate() {
+            let side = if hour.actual > quantile {
+                -LEVELS[level]
+            } else {
+                1.0 - LEVELS[level]
+            };
+            for (slope, component) in slopes.iter_mut().zip(&hour.components) {
+                *slope += hour.weight * side * component.quantiles[level];
+            }
+        }
+    }
+    let slopes = slopes.map(|slope| slope / unit);
+    let common: f64 = slopes.iter().zip(weights).map(|(slope, w)| slope * w).sum();
+    slopes.map(|slope| slope - common)
+}

@@ -1,0 +1,334 @@
+//! Where a series of counts stands, and what each component says of an hour ahead.
+
+use serde::{Deserialize, Serialize};
+
+use super::negative_binomial::Dispersion;
+use super::profile::{ProfilePrior, WeekProfile, highest_usual};
+use super::weighted::{Aged, Memory, Sorted, Spread};
+use crate::statistics::mean;
+
+/// Number of components whose quantiles are mixed.
+pub const COMPONENTS: usize = 10;
+
+/// Hours of history that a state looks at: twelve weeks.
+pub const COUNT_STATE_HOURS: usize = 12 * 168;
+
+/// Groups of hours ahead with weights and ratios of their own: the next hour, the rest of the next
+/// six, and all beyond.
+pub const REACHES: usize = 3;
+
+/// Half-lives of memory, hours, of the components whose values are first divided by the profile.
+const SCALED: [usize; 4] = [6, 24, 96, 336];
+/// Of those whose values are taken as they are.
+const FLAT: [usize; 1] = [96];
+/// Of the levels that ratios multiply.
+const LEVELS_OF: [usize; 3] = [6, 48, 336];
+/// Of the level that the negative binomial is spread around.
+const BINOMIAL_LEVEL: usize = 96;
+/// Of the component that prefers hours at the same time of day, how long it remembers, and
+/// how far it looks around it.
+const SAME_TIME: usize = 336;
+const SAME_TIME_MEMORY: usize = 6 * 168;
+const SAME_TIME_HOURS: f64 = 2.0;
+const SAME_TIME_REACH: usize = 6;
+/// Of what ratios are learned from.
+const RATIOS: usize = 672;
+
+/// Share of the long-run mean in every level, so that a quiet month does not promise silence.
+const ANCHOR_SHARE: f64 = 0.05;
+
+/// Hours ahead that stand for each reach when ratios are learned.
+const TYPICAL_LEAD: [usize; REACHES] = [1, 4, 24];
+
+/// Which reach an hour lies in; `ahead` is 1 for the first hour forecast.
+#[must_use]
+pub fn reach_of(ahead: usize) -> usize {
+    match ahead {
+        0 | 1 => 0,
+        2..=6 => 1,
+        _ => 2,
+    }
+}
+
+/// What other series of the same use case lend to a young one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CountPrior {
+    /// Their week. `None`: every hour alike.
+    pub profile: Option<ProfilePrior>,
+    /// Their scatter. `None`: nothing known.
+    pub dispersion: Option<Dispersion>,
+}
+
+impl CountPrior {
+    /// Learns from pairs of hourly values and local hours of the week, one pair a series.
+    #[must_use]
+    pub fn learn(others: &[(&[f64], &[u8])]) -> Self {
+        let profile = ProfilePrior::learn(others);
+        let dispersions: Vec<Dispersion> = others
+            .iter()
+            .filter(|(values, _)| values.iter().any(|&value| value > 0.0))
+            .map(|(values, hours)| Shape::learn(values, hours, &Self::default()).dispersion)
+            .collect();
+        Self {
+            profile,
+            dispersion: Dispersion::pooled(&dispersions),
+        }
+    }
+}
+
+/// What changes slowly in a series: its week and its scatter. Learned at a training, good for some
+/// weeks of states.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Factors of the hours of the week.
+    pub profile: WeekProfile,
+    /// Scatter around a day-ahead level.
+    pub dispersion: Dispersion,
+    /// Highest value, over the profile, that is not a burst; levels take no more than that.
+    cap: f64,
+    /// Long-run mean, over the profile, without bursts.
+    anchor: f64,
+    /// Ratios of what happened to each level, by reach.
+    ratios: [[Spread; REACHES]; LEVELS_OF.len()],
+}
+
+impl Shape {
+    /// Learns from at most the last [`COUNT_STATE_HOURS`] hours.
+    #[must_use]
+    pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
+        let (values, hours) = newest(values, hour_of_week);
+        let profile = WeekProfile::learn(values, hours, prior.profile.as_ref());
+        let scaled = divided(values, hours, &profile);
+        let cap = highest_usual(&scaled);
+        let anchor = mean(
+            &scaled
+                .iter()
+                .map(|value| value.min(cap))
+                .collect::<Vec<_>>(),
+        );
+        let memory = Memory::halving_every(RATIOS);
+        let ratios = LEVELS_OF.map(|half_life| {
+            let levels = levels_along(&scaled, half_life, cap, anchor);
+            TYPICAL_LEAD.map(|lead| ratio_spread(&scaled, &levels, lead, &memory))
+        });
+        let levels = levels_along(&scaled, BINOMIAL_LEVEL, cap, anchor);
+        let lead = TYPICAL_LEAD[REACHES - 1];
+        // The first week warms the level up.
+        let first = (lead + 168).min(values.len());
+        // One burst would otherwise make every hour look wild.
+        let highest = highest_usual(values);
+        let observed: Vec<(f64, f64)> = (first..values.len())
+            .map(|at| {
+                let factor = profile.factor(usize::from(hours[at]));
+                (levels[at - lead] * factor, values[at].min(highest))
+            })
+            .collect();
+        let dispersion = Dispersion::learn(&observed, prior.dispersion.as_ref());
+        Self {
+            profile,
+            dispersion,
+            cap,
+            anchor,
+            ratios,
+        }
+    }
+}
+
+fn newest<'a>(values: &'a [f64], hour_of_week: &'a [u8]) -> (&'a [f64], &'a [u8]) {
+    let known = values.len().saturating_sub(COUNT_STATE_HOURS);
+    (&values[known..], &hour_of_week[known..])
+}
+
+fn divided(values: &[f64], hour_of_week: &[u8], profile: &WeekProfile) -> Vec<f64> {
+    let by_hour = values.iter().zip(hour_of_week);
+    by_hour
+        .map(|(value, &hour)| value / profile.factor(usize::from(hour)))
+        .collect()
+}
+
+/// Exponentially weighted level after each value, bursts capped, drawn a little to the long-run
+/// mean.
+fn levels_along(values: &[f64], half_life: usize, cap: f64, anchor: f64) -> Vec<f64> {
+    let share = 1.0 - (-1.0 / half_life as f64).exp2();
+    let mut level = anchor;
+    let step = |value: &f64| {
+        level += share * (value.min(cap) - level);
+        (1.0 - ANCHOR_SHARE) * level + ANCHOR_SHARE * anchor
+    };
+    values.iter().map(step).collect()
+}
+
+fn ratio_spread(values: &[f64], levels: &[f64], lead: usize, memory: &Memory) -> Spread {
+    let pairs = values.iter().skip(lead).zip(levels);
+    let ratios: Vec<f64> = pairs
+        .filter(|(_, level)| **level > 0.0)
+        .map(|(value, level)| value / level)
+        .collect();
+    Aged::new(&ratios).remembered(memory)
+}
+
+/// The weights by age of all components.
+pub(super) struct Memories {
+    scaled: [Memory; SCALED.len()],
+    flat: [Memory; FLAT.len()],
+    same_time: Memory,
+}
+
+impl Memories {
+    pub(super) fn new() -> Self {
+        Self {
+            scaled: SCALED.map(Memory::halving_every),
+            flat: FLAT.map(Memory::halving_every),
+            same_time: Memory::of_length(SAME_TIME, SAME_TIME_MEMORY),
+        }
+    }
+}
+
+/// Where a series stands at an origin: the state step. Cheap, from the newest hours only.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CountState {
+    scaled: [Spread; SCALED.len()],
+    flat: [Spread; FLAT.len()],
+    same_time: [Spread; 24],
+    levels: [f64; LEVELS_OF.len()],
+    binomial_level: f64,
+}
+
+/// What is said of one hour ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CountForecast {
+    /// Quantiles at [`foretide_domain::LEVELS`], in order and not negative.
+    pub quantiles: [f64; 5],
+    /// Additive parts of the expected count: level, trend, daily season, weekly season.
+    pub parts: [f64; 4],
+}
+
+impl CountForecast {
+    /// Expected count.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.parts.iter().sum()
+    }
+
+    fn unseasonal(spread: Spread) -> Self {
+        Self {
+            quantiles: spread.quantiles,
+            parts: [spread.mean, 0.0, 0.0, 0.0],
+        }
+    }
+
+    fn seasonal(quantiles: [f64; 5], base: f64, (daily, factor): (f64, f64)) -> Self {
+        Self {
+            quantiles,
+            parts: [base, 0.0, base * (daily - 1.0), base * (factor - daily)],
+        }
+    }
+}
+
+/// What the components say of one hour ahead, in the order of the weights.
+pub type Components = [CountForecast; COMPONENTS];
+
+/// A history prepared for states at any of its hours.
+pub(super) struct Track<'a> {
+    hour_of_week: &'a [u8],
+    by_scaled: Sorted,
+    by_value: Sorted,
+    levels: [Vec<f64>; LEVELS_OF.len()],
+    binomial_levels: Vec<f64>,
+}
+
+impl<'a> Track<'a> {
+    pub(super) fn new(shape: &Shape, values: &[f64], hour_of_week: &'a [u8]) -> Self {
+        let scaled = divided(values, hour_of_week, &shape.profile);
+        let levels = |half_life| levels_along(&scaled, half_life, shape.cap, shape.anchor);
+        Self {
+            hour_of_week,
+            by_scaled: Sorted::new(&scaled),
+            by_value: Sorted::new(values),
+            levels: LEVELS_OF.map(levels),
+            binomial_levels: levels(BINOMIAL_LEVEL),
+        }
+    }
+
+    /// Where the series stood when its first `known` hours, at least one, were known.
+    pub(super) fn state(&self, memories: &Memories, known: usize) -> CountState {
+        let by_scaled = self.by_scaled.as_of(known, COUNT_STATE_HOURS);
+        let by_value = self.by_value.as_of(known, COUNT_STATE_HOURS);
+        let hours = &self.hour_of_week[..known];
+        CountState {
+            scaled: std::array::from_fn(|index| by_scaled.remembered(&memories.scaled[index])),
+            flat: std::array::from_fn(|index| by_value.remembered(&memories.flat[index])),
+            same_time: same_time(&by_value, hours, &memories.same_time),
+            levels: std::array::from_fn(|index| self.levels[index][known - 1]),
+            binomial_level: self.binomial_levels[known - 1],
+        }
+    }
+}
+
+impl CountState {
+    /// From what is known at an origin; of it at most [`COUNT_STATE_HOURS`] hours count. All zero
+    /// when nothing is known.
+    #[must_use]
+    pub fn at_end(shape: &Shape, values: &[f64], hour_of_week: &[u8]) -> Self {
+        let (values, hours) = newest(values, hour_of_week);
+        if values.is_empty() {
+            return Self::default();
+        }
+        Track::new(shape, values, hours).state(&Memories::new(), values.len())
+    }
+
+    /// What each component says of the hour `ahead` (1 for the first) that lies in the given local
+    /// hour of the week.
+    #[must_use]
+    pub fn components(&self, shape: &Shape, ahead: usize, hour_of_week: usize) -> Components {
+        let factor = shape.profile.factor(hour_of_week);
+        let factors = (shape.profile.daily_factor(hour_of_week), factor);
+        let reach = reach_of(ahead);
+        let shaped = |spread: Spread| {
+            let quantiles = spread.quantiles.map(|value| value * factor);
+            CountForecast::seasonal(quantiles, spread.mean, factors)
+        };
+        let by_ratio = shape.ratios.iter().zip(self.levels);
+        let by_ratio = by_ratio.map(|(ratios, level)| shaped(ratios[reach].times(level)));
+        let level = self.binomial_level;
+        let quantiles = shape.dispersion.quantiles(level * factor);
+        let all = self
+            .scaled
+            .into_iter()
+            .map(shaped)
+            .chain(self.flat.map(CountForecast::unseasonal))
+            .chain(by_ratio)
+            .chain([self.around(hour_of_week % 24)])
+            .chain([CountForecast::seasonal(quantiles, level, factors)]);
+        let mut components = [CountForecast::default(); COMPONENTS];
+        for (component, forecast) in components.iter_mut().zip(all) {
+            *component = forecast;
+        }
+        components
+    }
+
+    fn around(&self, hour_of_day: usize) -> CountForecast {
+        let spread = self.same_time[hour_of_day];
+        let means = self.same_time.iter().map(|spread| spread.mean);
+        let base = means.sum::<f64>() / 24.0;
+        CountForecast {
+            quantiles: spread.quantiles,
+            parts: [base, 0.0, spread.mean - base, 0.0],
+        }
+    }
+}
+
+/// Spread at each hour of the day: near hours count more, and newer days.
+fn same_time(by_value: &Aged, hour_of_week: &[u8], memory: &Memory) -> [Spread; 24] {
+    let mut kernel = [0.0; 24];
+    for (distance, weight) in kernel.iter_mut().enumerate() {
+        let around = distance.min(24 - distance);
+        if around <= SAME_TIME_REACH {
+            *weight = (-0.5 * (around as f64 / SAME_TIME_HOURS).powi(2)).exp();
+        }
+    }
+    let last = hour_of_week.len().saturating_sub(1);
+    by_value.around_each_hour(memory, &kernel, |age| {
+        usize::from(hour_of_week[last - age]) % 24
+    })
+}
