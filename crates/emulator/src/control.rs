@@ -11,6 +11,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answers::AzureError;
+use crate::entra::{ServiceAccountRequest, service_account_token};
 use crate::faults::Fault;
 use crate::record::RecordedRequest;
 use crate::state::State;
@@ -63,4 +64,16 @@ pub(crate) async fn clear_faults(Shared(state): Shared<Arc<State>>) -> StatusCod
 pub(crate) async fn reset(Shared(state): Shared<Arc<State>>) -> StatusCode {
     state.reset();
     StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn service_account(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
+    let reader = &mut serde_json::Deserializer::from_slice(&body);
+    let request: ServiceAccountRequest = match serde_path_to_error::deserialize(reader) {
+        Ok(request) => request,
+        Err(error) => return refuse(format!("not a service account: {error}")),
+    };
+    match service_account_token(&state, &request) {
+        Ok(token) => Json(json!({ "token": token })).into_response(),
+        Err(error) => refuse(format!("no token can be signed: {error}")),
+    }
 }

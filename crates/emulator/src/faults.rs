@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Longest delay a fault may cause.
 const LONGEST_DELAY_MS: u64 = 120_000;
+/// Most copies of a row.
+const MOST_COPIES: usize = 10;
 
 /// Befalls the next requests that match.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Fault {
     /// How many of them; at least 1.
     #[serde(default = "once")]
     pub times: u32,
+    /// How many that match pass unharmed before.
+    #[serde(default)]
+    pub skip: u32,
     /// What happens.
     pub action: FaultAction,
 }
@@ -49,6 +54,16 @@ pub enum FaultAction {
     Delay(FaultDelay),
     /// It takes effect, but the connection is cut before the answer.
     Drop(FaultDrop),
+    /// It is refused with 429 and `Retry-After`, without effect.
+    Throttle(FaultThrottle),
+    /// A query is answered 200 with some of its rows, and an error beside them.
+    Partial(FaultPartial),
+    /// Uploaded rows show later than others.
+    Late(FaultLate),
+    /// Uploaded rows are stored more than once.
+    Duplicate(FaultDuplicate),
+    /// It is refused with 409, as if somebody else had changed the resource meanwhile.
+    EtagConflict(FaultEtagConflict),
 }
 
 /// The answer of a fault.
@@ -81,7 +96,142 @@ pub struct FaultDrop {
     pub drop_response: bool,
 }
 
+/// Throttling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultThrottle {
+    /// Seconds of `Retry-After`.
+    pub throttle_seconds: u32,
+}
+
+/// A partial result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultPartial {
+    /// Rows that are still given.
+    pub partial_rows: usize,
+}
+
+/// Slow visibility.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultLate {
+    /// Milliseconds, beside the usual delay.
+    pub late_rows_ms: u64,
+}
+
+/// Rows stored more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultDuplicate {
+    /// Further copies of each row, 1 to 10.
+    pub duplicate_rows: usize,
+}
+
+/// A lost race for a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultEtagConflict {
+    /// Must be true.
+    pub etag_conflict: bool,
+}
+
+/// What a fault changes about how a request is treated.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Effects {
+    /// Rows that a query still gives.
+    pub(crate) partial_rows: Option<usize>,
+    /// Milliseconds that rows show later.
+    pub(crate) late_ms: u64,
+    /// Further copies of rows.
+    pub(crate) copies: usize,
+}
+
 impl FaultAction {
+    /// Refuses with 429.
+    #[must_use]
+    pub fn throttle(seconds: u32) -> Self {
+        Self::Throttle(FaultThrottle {
+            throttle_seconds: seconds,
+        })
+    }
+
+    /// Gives only some rows of a query, and says so.
+    #[must_use]
+    pub fn partial_rows(rows: usize) -> Self {
+        Self::Partial(FaultPartial { partial_rows: rows })
+    }
+
+    /// Lets uploaded rows show later.
+    #[must_use]
+    pub fn late_rows_ms(late_rows_ms: u64) -> Self {
+        Self::Late(FaultLate { late_rows_ms })
+    }
+
+    /// Stores uploaded rows this many times more.
+    #[must_use]
+    pub fn duplicate_rows(duplicate_rows: usize) -> Self {
+        Self::Duplicate(FaultDuplicate { duplicate_rows })
+    }
+
+    /// Refuses as if somebody else had been faster.
+    #[must_use]
+    pub fn etag_conflict() -> Self {
+        Self::EtagConflict(FaultEtagConflict {
+            etag_conflict: true,
+        })
+    }
+
+    /// The answer in place of the request's own, when the fault gives one.
+    pub(crate) fn answer(&self, path: &str) -> Option<FaultAnswer> {
+        match self {
+            Self::Answer(answer) => Some(answer.clone()),
+            Self::Throttle(throttle) => Some(FaultAnswer {
+                status: 429,
+                body: Some(json!({ "error": {
+                    "code": "TooManyRequests",
+                    "message": "Rate limit is exceeded. Try again later.",
+                }})),
+                headers: [(
+                    "Retry-After".to_owned(),
+                    throttle.throttle_seconds.to_string(),
+                )]
+                .into(),
+            }),
+            Self::EtagConflict(_) => {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                Some(FaultAnswer {
+                    status: 409,
+                    body: Some(json!({ "error": {
+                        "code": "Conflict",
+                        "message": format!("Newer version of resource '{name}' exists. Data was not saved"),
+                    }})),
+                    headers: BTreeMap::new(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn effects(&self) -> Effects {
+        let none = Effects::default();
+        match self {
+            Self::Partial(partial) => Effects {
+                partial_rows: Some(partial.partial_rows),
+                ..none
+            },
+            Self::Late(late) => Effects {
+                late_ms: late.late_rows_ms,
+                ..none
+            },
+            Self::Duplicate(duplicate) => Effects {
+                copies: duplicate.duplicate_rows,
+                ..none
+            },
+            _ => none,
+        }
+    }
+
     /// Answers with a status and no body.
     #[must_use]
     pub fn status(status: u16) -> Self {
@@ -118,6 +268,7 @@ impl Fault {
         Self {
             matching,
             times,
+            skip: 0,
             action,
         }
     }
@@ -136,6 +287,14 @@ impl Fault {
             }
             FaultAction::Drop(drop) if !drop.drop_response => {
                 Some("action.drop_response must be true")
+            }
+            FaultAction::EtagConflict(conflict) if !conflict.etag_conflict => {
+                Some("action.etag_conflict must be true")
+            }
+            FaultAction::Duplicate(duplicate)
+                if !(1..=MOST_COPIES).contains(&duplicate.duplicate_rows) =>
+            {
+                Some("action.duplicate_rows must be from 1 to 10")
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+mod arm;
 mod config;
 mod connection;
 mod control;
@@ -12,9 +13,15 @@ mod record;
 mod server;
 mod state;
 mod teams;
+mod tls;
 mod tokens;
 
-pub use config::{ClientConfig, ConfigError, EmulatorConfig, KqlEngineConfig, RuleConfig};
+pub use arm::ArmConfig;
+pub use config::{
+    ClientConfig, ColumnConfig, ColumnKind, ConfigError, EmulatorConfig, FederatedCredential,
+    HttpsConfig, KqlEngineConfig, ManagedIdentityConfig, RuleConfig, StreamConfig,
+};
 pub use faults::{Fault, FaultAction, FaultMatch};
 pub use record::RecordedRequest;
 pub use server::{Emulator, EmulatorHandle, StartError};
+pub use tls::TlsError;

@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answers::AzureError;
-use crate::connection::Scissors;
+use crate::connection::Connection;
 use crate::faults::{FaultAction, FaultAnswer};
 use crate::state::State;
 
 /// Largest body taken from the wire; the limits of each interface are lower.
 pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// Query parameters whose values are secrets.
-const SECRET_PARAMETERS: [&str; 3] = ["sig", "code", "client_secret"];
+const SECRET_PARAMETERS: [&str; 4] = ["sig", "code", "client_secret", "client_assertion"];
 
 /// A request as it came in. Neither tokens nor signatures are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct RecordedRequest {
 
 pub(crate) async fn record_and_fault(
     Shared(state): Shared<Arc<State>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -72,20 +72,30 @@ pub(crate) async fn record_and_fault(
         body: readable_body(&path, &parts.headers, &bytes),
     });
     let fault = state.take_fault(&parts.method, &path);
-    let request = Request::from_parts(parts, Body::from(bytes));
-    match fault {
+    let mut request = Request::from_parts(parts, Body::from(bytes));
+    let mut response = match fault {
         None => next.run(request).await,
-        Some(FaultAction::Answer(answer)) => render(&answer),
         Some(FaultAction::Delay(delay)) => {
             tokio::time::sleep(Duration::from_millis(delay.delay_ms)).await;
             next.run(request).await
         }
         Some(FaultAction::Drop(_)) => {
             let response = next.run(request).await;
-            scissors.cut();
+            connection.cut();
             response
         }
+        Some(action) => match action.answer(&path) {
+            Some(answer) => render(&answer),
+            None => {
+                request.extensions_mut().insert(action.effects());
+                next.run(request).await
+            }
+        },
+    };
+    if let Ok(id) = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()) {
+        response.headers_mut().insert("x-ms-request-id", id);
     }
+    response
 }
 
 fn render(answer: &FaultAnswer) -> Response {

@@ -7,8 +7,10 @@ use chrono::{DateTime, Duration, Utc};
 use foretide_domain::SharedClock;
 use serde_json::Value;
 
+use crate::arm::Arm;
 use crate::config::EmulatorConfig;
 use crate::faults::{Fault, FaultAction};
+use crate::query::EngineTables;
 use crate::record::RecordedRequest;
 use crate::tokens::Tokens;
 
@@ -22,6 +24,9 @@ pub(crate) struct State {
     pub(crate) clock: SharedClock,
     pub(crate) tokens: Tokens,
     pub(crate) http: reqwest::Client,
+    pub(crate) arm: Arm,
+    /// The KQL engine's tables that rows were put into; held while that is done.
+    pub(crate) engine: tokio::sync::Mutex<EngineTables>,
     memory: Mutex<Memory>,
 }
 
@@ -35,6 +40,14 @@ struct Memory {
 struct StoredRow {
     row: Value,
     visible_at: DateTime<Utc>,
+    /// Whether the KQL engine has it.
+    in_engine: bool,
+}
+
+/// A row that the KQL engine does not have yet.
+pub(crate) struct NewRow {
+    pub(crate) row: Value,
+    pub(crate) visible_at: DateTime<Utc>,
 }
 
 /// A table as it can be queried now.
@@ -56,6 +69,8 @@ impl State {
             clock,
             tokens,
             http,
+            arm: Arm::default(),
+            engine: tokio::sync::Mutex::default(),
             memory: Mutex::default(),
         }
     }
@@ -82,17 +97,50 @@ impl State {
     }
 
     /// Stores rows; false when the table is full.
-    pub(crate) fn store(&self, table: &str, rows: Vec<Value>) -> bool {
-        let delay = i64::try_from(self.config.visibility_delay_ms).unwrap_or(i64::MAX);
+    pub(crate) fn store(&self, table: &str, rows: Vec<Value>, late_ms: u64) -> bool {
+        let delay = self.config.visibility_delay_ms.saturating_add(late_ms);
+        let delay = i64::try_from(delay).unwrap_or(i64::MAX);
         let delay = Duration::try_milliseconds(delay).unwrap_or(Duration::zero());
-        let visible_at = self.clock.now() + delay;
+        let now = self.clock.now();
+        let visible_at = now.checked_add_signed(delay).unwrap_or(now);
         let mut memory = self.memory();
         let stored = memory.tables.entry(table.to_owned()).or_default();
         if stored.len() + rows.len() > ROWS_A_TABLE {
             return false;
         }
-        stored.extend(rows.into_iter().map(|row| StoredRow { row, visible_at }));
+        stored.extend(rows.into_iter().map(|row| StoredRow {
+            row,
+            visible_at,
+            in_engine: false,
+        }));
         true
+    }
+
+    /// Names of the tables that hold rows.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        self.memory().tables.keys().cloned().collect()
+    }
+
+    /// Up to `most` rows of a table that show by now and that the KQL engine does not have yet;
+    /// they count as given to it.
+    pub(crate) fn take_for_engine(&self, table: &str, most: usize) -> Vec<NewRow> {
+        let now = self.clock.now();
+        let mut memory = self.memory();
+        let Some(stored) = memory.tables.get_mut(table) else {
+            return Vec::new();
+        };
+        let new = stored
+            .iter_mut()
+            .filter(|stored| !stored.in_engine && stored.visible_at <= now);
+        new.take(most)
+            .map(|stored| {
+                stored.in_engine = true;
+                NewRow {
+                    row: stored.row.clone(),
+                    visible_at: stored.visible_at,
+                }
+            })
+            .collect()
     }
 
     pub(crate) fn table(&self, table: &str) -> TableView {
@@ -128,6 +176,10 @@ impl State {
             .iter()
             .position(|fault| fault.matches(method, path))?;
         let fault = &mut memory.faults[index];
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return None;
+        }
         let action = fault.action.clone();
         fault.times = fault.times.saturating_sub(1);
         if fault.times == 0 {
@@ -138,5 +190,11 @@ impl State {
 
     pub(crate) fn reset(&self) {
         *self.memory() = Memory::default();
+        self.arm.reset();
+        // rows that were put into the KQL engine are to go before the next query
+        match self.engine.try_lock() {
+            Ok(mut engine) => engine.forget(),
+            Err(_) => tracing::warn!("reset during a query: its rows stay in the KQL engine"),
+        }
     }
 }

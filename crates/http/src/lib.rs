@@ -19,6 +19,8 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// PEM file of an extra certificate authority, for private endpoints and tests.
     pub extra_ca_pem: Option<Vec<u8>>,
+    /// Takes no proxy that the environment names: for addresses that exist on this machine only.
+    pub without_proxy: bool,
 }
 
 impl Default for ClientOptions {
@@ -27,6 +29,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             extra_ca_pem: None,
+            without_proxy: false,
         }
     }
 }
@@ -70,6 +73,9 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
         let certificate =
             reqwest::Certificate::from_pem(pem).map_err(ClientError::BadCertificate)?;
         builder = builder.tls_certs_merge([certificate]);
+    }
+    if options.without_proxy {
+        builder = builder.no_proxy();
     }
     builder.build().map_err(ClientError::Setup)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use foretide_domain::{Phase, UseCaseId};
-use foretide_entra::ClientSecretConfig;
+use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::RuleConfig;
 use foretide_policy::GateCriteria;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub struct WriteBackConfig {
     #[serde(default = "default_stream")]
     pub stream: String,
     /// Who writes.
-    pub identity: ClientSecretConfig,
+    pub identity: IdentityConfig,
 }
 
 fn default_stream() -> String {

@@ -31,7 +31,7 @@ use foretide_api::governance::v1::governance_service_server::{
     GovernanceServiceServer, SERVICE_NAME,
 };
 use foretide_domain::SharedClock;
-use foretide_entra::ClientSecretSource;
+use foretide_entra::IdentityTokens;
 use foretide_http::ClientOptions;
 use foretide_logs_ingestion::LogsIngestionClient;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
@@ -114,7 +114,7 @@ fn client(
     let http = foretide_http::client(&ClientOptions::default())
         .map_err(|error| BuildError::new("auditor HTTP client", error))?;
     let identity = config.identity.clone();
-    let tokens = ClientSecretSource::new(identity, http.clone(), SharedClock::clone(clock))
+    let tokens = IdentityTokens::new(identity, http.clone(), SharedClock::clone(clock))
         .map_err(|error| BuildError::new("auditor write_back.identity", error))?;
     let rule = config.rule.clone();
     LogsIngestionClient::new(rule, http, Arc::new(tokens), SharedClock::clone(clock))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foretide_domain::SharedClock;
-use foretide_entra::{ClientSecretConfig, ClientSecretSource};
+use foretide_entra::{IdentityConfig, IdentityTokens};
 use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{LogsIngestionClient, RuleConfig};
 use foretide_service_runtime::BuildError;
@@ -47,7 +47,7 @@ pub struct WriteBackConfig {
     #[serde(default = "default_stream")]
     pub stream: String,
     /// Who writes: an application with the role Monitoring Metrics Publisher on the rule.
-    pub identity: ClientSecretConfig,
+    pub identity: IdentityConfig,
 }
 
 fn default_stream() -> String {
@@ -112,7 +112,7 @@ impl Config {
         };
         let http = foretide_http::client(&ClientOptions::default())
             .map_err(|error| BuildError::new("scorer.write_back", error))?;
-        let tokens = ClientSecretSource::new(write_back.identity, http.clone(), Arc::clone(clock))
+        let tokens = IdentityTokens::new(write_back.identity, http.clone(), Arc::clone(clock))
             .map_err(|error| BuildError::new("scorer.write_back.identity", error))?;
         // The outbox is patient: within one try a long wait would only keep the run waiting.
         let retry = RetryPolicy {

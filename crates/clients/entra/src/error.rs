@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::hints;
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum EntraError {
@@ -16,6 +18,14 @@ pub enum EntraError {
         code: String,
         /// What the operator can do.
         hint: &'static str,
+    },
+    /// What proves the identity cannot be used: a missing variable, an unreadable file.
+    #[error("the identity cannot prove itself: {what} {problem}")]
+    Credential {
+        /// The variable, key or file.
+        what: String,
+        /// What is wrong with it and what to do, never its content.
+        problem: String,
     },
     /// Too many requests: wait.
     #[error("Entra ID asks to slow down")]
@@ -45,9 +55,21 @@ impl EntraError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled { .. } | Self::Unavailable { .. })
     }
+
+    pub(crate) fn credential(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Credential {
+            what: what.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// Whether the endpoint found the assertion too old or too new.
+    pub(crate) fn blames_the_time(&self) -> bool {
+        matches!(self, Self::InvalidClient { code, .. } if code == "AADSTS700024")
+    }
 }
 
-/// Error body of the token endpoint.
+/// Error body of the token endpoint and, with fewer fields, of IMDS.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct OAuthErrorBody {
@@ -63,15 +85,28 @@ impl OAuthErrorBody {
             .first()
             .copied()
             .or_else(|| self.described_code());
-        EntraError::InvalidClient {
-            error: if self.error.is_empty() {
-                "no error word".to_owned()
-            } else {
-                clip(&self.error)
-            },
-            code: number.map_or_else(|| format!("HTTP {status}"), |code| format!("AADSTS{code}")),
-            hint: hint(number),
+        let code = number.map_or_else(|| format!("HTTP {status}"), |code| format!("AADSTS{code}"));
+        if hints::is_transient(number) {
+            let reason = format!("it answers {code}");
+            return EntraError::Unavailable { reason };
         }
+        EntraError::InvalidClient {
+            error: self.error_word(),
+            code,
+            hint: hints::advice(number),
+        }
+    }
+
+    pub(crate) fn error_word(&self) -> String {
+        if self.error.is_empty() {
+            "no error word".to_owned()
+        } else {
+            clip(&self.error)
+        }
+    }
+
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.error_description.contains(text)
     }
 
     /// The number in `AADSTS7000215: ...`.
@@ -87,19 +122,4 @@ impl OAuthErrorBody {
 
 fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
-}
-
-fn hint(code: Option<u64>) -> &'static str {
-    match code {
-        Some(7_000_215) => "the client secret is wrong: give the secret's value, not its id",
-        Some(7_000_222) => "the client secret has expired: make a new one and restart",
-        Some(700_016) => "the application is not in this tenant: check client id and tenant",
-        Some(70_025) => "the application has no federated credential: add one for this workload",
-        Some(700_213 | 70_021) => {
-            "no federated credential fits: compare issuer, subject and audience; a new one takes some minutes"
-        }
-        Some(90_002) => "the tenant does not exist in this cloud: check tenant and authority",
-        Some(50_034) => "the user does not exist in this tenant",
-        _ => "check tenant, client id, secret and audience",
-    }
 }

@@ -1,8 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod cache;
-mod client_secret;
+mod certificate;
+mod cloud;
+mod config;
+mod endpoint;
 mod error;
+mod files;
+mod hints;
+mod managed;
+mod reply;
+mod tokens;
 
 use std::fmt;
 
@@ -10,9 +18,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-pub use cache::TokenCache;
-pub use client_secret::{ClientSecretConfig, ClientSecretSource, PUBLIC_CLOUD_AUTHORITY};
+pub use cloud::Cloud;
+pub use config::{Credential, IdentityConfig, ManagedIdentity};
 pub use error::EntraError;
+pub use tokens::{Environment, IdentityTokens};
 
 /// Where Azure clients get their bearer tokens from.
 #[async_trait]

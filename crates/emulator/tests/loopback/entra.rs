@@ -75,7 +75,8 @@ async fn refusals_carry_entras_codes() {
     let config = EmulatorConfig {
         clients: vec![ClientConfig {
             client_id: "foretide".to_owned(),
-            client_secret: "s3cret".into(),
+            client_secret: Some("s3cret".into()),
+            ..ClientConfig::default()
         }],
         ..EmulatorConfig::default()
     };
@@ -112,9 +113,9 @@ async fn refusals_carry_entras_codes() {
         ),
         (
             &[("client_assertion", "a.b.c")],
-            StatusCode::UNAUTHORIZED,
-            "invalid_client",
-            70025,
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            900_144,
         ),
         (
             &[("client_id", "stranger")],
@@ -138,13 +139,13 @@ async fn refusals_carry_entras_codes() {
             &[("scope", "https://monitor.azure.com")],
             StatusCode::BAD_REQUEST,
             "invalid_scope",
-            70011,
+            1_002_012,
         ),
         (
             &[("scope", "a/.default b/.default")],
             StatusCode::BAD_REQUEST,
             "invalid_scope",
-            70011,
+            1_002_012,
         ),
     ];
     for (changes, status, error, code) in expected {

@@ -1,6 +1,6 @@
 use chrono::Duration;
 use foretide_domain::Clock;
-use foretide_emulator::EmulatorConfig;
+use foretide_emulator::{EmulatorConfig, RuleConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -178,4 +178,72 @@ async fn what_azure_would_refuse_is_refused() {
         assert_eq!(error_code(answer).await, code);
     }
     assert!(world.emulator.rows(TABLE).is_empty());
+}
+
+#[tokio::test]
+async fn rows_fit_the_streams_declaration() {
+    let rule: RuleConfig = serde_json::from_value(json!({
+        "id": EmulatorConfig::RULE_ID,
+        "streams": [
+            "Custom-Anything",
+            {
+                "name": "Custom-Declared",
+                "table": "Elsewhere_CL",
+                "columns": [
+                    { "name": "TimeGenerated", "type": "datetime" },
+                    { "name": "Name", "type": "string" },
+                    { "name": "Count", "type": "long" },
+                ],
+            },
+        ],
+    }))
+    .expect("a rule");
+    let world = World::with(EmulatorConfig {
+        rules: vec![rule],
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let token = world.token_for(MONITOR).await;
+    let rows = json!([
+        { "Name": 5, "Count": "many", "Unknown": true },
+        { "TimeGenerated": "2026-11-23T10:00:00+01:00", "Count": "7" },
+    ]);
+    for stream in ["Custom-Declared", "Custom-Anything"] {
+        let request = world
+            .post(&upload_path(stream))
+            .bearer_auth(&token)
+            .json(&rows);
+        assert_eq!(
+            request.send().await.expect("an answer").status(),
+            StatusCode::NO_CONTENT
+        );
+    }
+    assert_eq!(
+        world.emulator.rows("Elsewhere_CL"),
+        [
+            json!({ "TimeGenerated": "2026-11-23T10:00:00.000Z", "Name": "5", "Count": null }),
+            json!({ "TimeGenerated": "2026-11-23T09:00:00Z", "Name": null, "Count": 7 }),
+        ]
+    );
+    assert_eq!(world.emulator.rows("Anything_CL")[0]["Unknown"], true);
+}
+
+#[tokio::test]
+async fn a_call_as_full_as_microsofts_clients_fill_it_is_taken() {
+    let world = World::new().await;
+    let token = world.token_for(MONITOR).await;
+    // rows of exactly 1 MiB, and what stands between them on top
+    let row = json!({ "a": "x".repeat(23) }).to_string();
+    let rows = vec![row.as_str(); 1024 * 1024 / row.len()].join(", ");
+    let body = format!("[{rows}]");
+    assert!(body.len() > 1024 * 1024);
+    let request = world
+        .post(&upload_path("Custom-PredictiveAlerting_CL"))
+        .bearer_auth(&token)
+        .header("content-encoding", "gzip")
+        .body(gzip(body.as_bytes()));
+    assert_eq!(
+        request.send().await.expect("an answer").status(),
+        StatusCode::NO_CONTENT
+    );
 }

@@ -2,7 +2,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Json;
 use axum::routing::post;
-use foretide_emulator::{EmulatorConfig, KqlEngineConfig};
+use foretide_domain::Clock;
+use foretide_emulator::{EmulatorConfig, Fault, FaultAction, KqlEngineConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ async fn kql_engine() -> (KqlEngineConfig, Arc<Mutex<Vec<Value>>>) {
     let answer = move |Json(body): Json<Value>| async move {
         let csl = body["csl"].as_str().unwrap_or_default().to_owned();
         memory.lock().expect("not poisoned").push(body);
-        if csl.contains("Nope") {
+        if csl.contains("Nope") || csl.contains("getschema") {
             let message = "Catalog Error: Table with name Nope does not exist!";
             let error = json!({ "error": { "code": "General_BadRequest", "@message": message } });
             return (StatusCode::BAD_REQUEST, Json(error));
@@ -32,7 +33,9 @@ async fn kql_engine() -> (KqlEngineConfig, Arc<Mutex<Vec<Value>>>) {
         .await
         .expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let router = axum::Router::new().route("/v1/rest/query", post(answer));
+    let router = axum::Router::new()
+        .route("/v1/rest/query", post(answer.clone()))
+        .route("/v1/rest/mgmt", post(answer));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let url = format!("http://{address}").parse().expect("an address");
     (
@@ -130,5 +133,130 @@ async fn bad_queries_and_a_stopped_engine_are_told_apart() {
     assert_eq!(
         error_code(answer).await,
         "InvalidAuthenticationTokenAudience"
+    );
+}
+
+async fn world_with_engine() -> (World, Arc<Mutex<Vec<Value>>>) {
+    let (engine, asked) = kql_engine().await;
+    let world = World::with(EmulatorConfig {
+        kql_engine: Some(engine),
+        ..EmulatorConfig::default()
+    })
+    .await;
+    (world, asked)
+}
+
+#[tokio::test]
+async fn a_partial_result_is_200_with_an_error_beside_the_rows() {
+    let (world, _asked) = world_with_engine().await;
+    world
+        .emulator
+        .add_fault(Fault::at("/v1/", 1, FaultAction::partial_rows(0)));
+    let answer = ask(&world, &json!({ "query": "SecurityIncident | count" })).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body: Value = answer.json().await.expect("JSON");
+    assert_eq!(body["error"]["code"], "PartialError");
+    assert_eq!(body["tables"][0]["rows"], json!([]));
+    let whole: Value = ask(&world, &json!({ "query": "SecurityIncident | count" }))
+        .await
+        .json()
+        .await
+        .expect("JSON");
+    assert!(whole.get("error").is_none());
+}
+
+#[tokio::test]
+async fn one_question_can_be_put_in_many_ways() {
+    let (world, _asked) = world_with_engine().await;
+    let token = world.token_for(AUDIENCE).await;
+    let workspace = "11111111-1111-1111-1111-111111111111";
+    let by_get = world.get(&format!(
+        "{PATH}?query=SecurityIncident%20%7C%20count&timespan=P1D"
+    ));
+    let resource = "/v1/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w/query";
+    let by_resource = world
+        .post(resource)
+        .json(&json!({ "query": "SecurityIncident | count", "workspaces": null }));
+    let with_statistics = world
+        .post(PATH)
+        .header("prefer", "wait=30,include-statistics=true")
+        .json(&json!({ "query": "SecurityIncident | count", "timespan": null }));
+    for request in [by_get, by_resource, with_statistics] {
+        let answer = request.bearer_auth(&token).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body["tables"][0]["rows"], json!([[2]]));
+    }
+    let one = |id: &str, query: &str| {
+        json!({
+            "id": id, "method": "POST", "path": "/query", "workspace": workspace,
+            "headers": { "Content-Type": "application/json", "Prefer": "include-statistics=true" },
+            "body": { "query": query },
+        })
+    };
+    let batch = json!({ "requests": [one("a", "SecurityIncident | count"), one("b", "Nope")] });
+    let answer = world
+        .post("/v1/$batch")
+        .bearer_auth(&token)
+        .json(&batch)
+        .send()
+        .await
+        .expect("an answer");
+    let body: Value = answer.json().await.expect("JSON");
+    assert_eq!(body["responses"][0]["status"], 200);
+    assert!(body["responses"][0]["body"]["statistics"]["query"]["executionTime"].is_number());
+    assert_eq!(body["responses"][1]["status"], 400);
+    assert_eq!(
+        body["responses"][1]["body"]["error"]["innererror"]["code"],
+        "SemanticError"
+    );
+    let nowhere = world
+        .post("/v1/workspaces/not-a-guid/query")
+        .bearer_auth(&token)
+        .json(&json!({ "query": "x" }));
+    assert_eq!(
+        error_code(nowhere.send().await.expect("an answer")).await,
+        "PathNotFoundError"
+    );
+}
+
+#[tokio::test]
+async fn uploaded_rows_reach_the_engine_once_they_show() {
+    let (engine, asked) = kql_engine().await;
+    let world = World::with(EmulatorConfig {
+        kql_engine: Some(engine),
+        visibility_delay_ms: 300_000,
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let monitor = world.token_for("https://monitor.azure.com").await;
+    world
+        .upload(
+            &monitor,
+            &json!([{ "Name": "it's \"me\"" }, { "Name": null }]),
+        )
+        .await;
+    let sent = |word: &str| {
+        let asked = asked.lock().expect("not poisoned");
+        let csls = asked.iter().filter_map(|body| body["csl"].as_str());
+        csls.filter(|csl| csl.contains(word))
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let query = json!({ "query": "PredictiveAlerting_CL | count" });
+    ask(&world, &query).await;
+    assert!(sent("it's").is_empty(), "not visible yet");
+    world
+        .clock
+        .advance_to(world.clock.now() + chrono::Duration::minutes(5));
+    ask(&world, &query).await;
+    ask(&world, &query).await;
+    assert_eq!(sent("it's").len(), 1, "put in once: {:?}", sent(""));
+    assert!(sent("it's")[0].starts_with(".set-or-append PredictiveAlerting_CL <| datatable("));
+    ask(&world, &json!({ "query": "SecurityIncident | count" })).await;
+    let last = sent("").pop().expect("a query");
+    assert_eq!(
+        last, "SecurityIncident | count",
+        "other tables are left alone"
     );
 }

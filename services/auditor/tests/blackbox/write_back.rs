@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use foretide_auditor::config::{Config, WriteBackConfig};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
-use foretide_entra::ClientSecretConfig;
+use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::RuleConfig;
 
 use crate::soc::{Soc, TOTAL, monday};
@@ -19,12 +19,8 @@ async fn with_write_back() -> (EmulatorHandle, Soc) {
         dcr_immutable_id: EmulatorConfig::RULE_ID.to_owned(),
         audience: "https://monitor.azure.com".to_owned(),
     };
-    let identity = ClientSecretConfig {
-        authority: address,
-        tenant: EmulatorConfig::TENANT.to_owned(),
-        client_id: "auditor".to_owned(),
-        client_secret: "any".to_owned().into(),
-    };
+    let identity =
+        IdentityConfig::client_secret(EmulatorConfig::TENANT, "auditor", "any".into()).at(address);
     let config = Config {
         write_back: Some(WriteBackConfig {
             rule,

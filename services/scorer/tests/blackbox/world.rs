@@ -19,7 +19,7 @@ use foretide_api::timestamp;
 use foretide_api::training::v1::ModelVersion;
 use foretide_api::training::v1::training_service_server::TrainingServiceServer;
 use foretide_domain::{Role, RunId};
-use foretide_entra::ClientSecretConfig;
+use foretide_entra::IdentityConfig;
 use foretide_forecasting::{PanelSeries, Regressor, TrainOptions, TrainingPanel, train};
 use foretide_logs_ingestion::RuleConfig;
 use foretide_scorer::config::{Config, OutboxPace, WriteBackConfig};
@@ -259,12 +259,12 @@ fn write_back(workspace: Url) -> WriteBackConfig {
             audience: "https://monitor.azure.com".to_owned(),
         },
         stream: "Custom-PredictiveAlerting_CL".to_owned(),
-        identity: ClientSecretConfig {
-            authority: workspace,
-            tenant: "contoso.example".to_owned(),
-            client_id: "scorer".to_owned(),
-            client_secret: SecretString::from("s"),
-        },
+        identity: IdentityConfig::client_secret(
+            "contoso.example",
+            "scorer",
+            SecretString::from("s"),
+        )
+        .at(workspace),
     }
 }
 
