@@ -13,6 +13,10 @@ const SCORE_SPAN: f64 = 6.0;
 /// The rarest features that together say how unusual a point is: one alone may be chance, all of
 /// them would drown an anomaly that shows in few.
 const TOGETHER: usize = 3;
+/// Points that are "lately". How unusual a point is is judged by these and by the whole history
+/// alike: by these alone, nothing old would be remembered; by the whole alone, one wild day would
+/// hide every later one.
+const LATELY_POINTS: usize = 2_000;
 /// A feature rarer than one in a hundred is a reason.
 const REASON_FROM: f64 = 2.0;
 
@@ -25,7 +29,8 @@ pub struct Detector {
     cadence: Cadence,
     expectation: Expectation,
     features: Features,
-    unusual: Tail,
+    ever: Tail,
+    lately: Tail,
     suppression: Suppression,
     points: u64,
 }
@@ -43,7 +48,8 @@ impl Detector {
             cadence: Cadence::default(),
             features: Features::new(expectation.predictors(), history),
             expectation,
-            unusual: Tail::new(history),
+            ever: Tail::new(history),
+            lately: Tail::new(history.min(LATELY_POINTS)),
             suppression: Suppression::default(),
             points: 0,
             options,
@@ -67,12 +73,9 @@ impl Detector {
             return unknown(at, value);
         }
         let gap = self.cadence.observe(at);
-        if gap.is_some() {
-            self.features.start_anew();
-        }
         let expectations = self.expectation.observe(at, value);
         let expected = expectations.best;
-        let mut findings = self.features.observe(value, &expectations);
+        let mut findings = self.features.observe(value, &expectations.residuals);
         findings.sort_by(|one, other| other.surprise.total_cmp(&one.surprise));
         let surprise = self.rarity(&findings);
         let verdict =
@@ -106,12 +109,14 @@ impl Detector {
         }
         let together = findings.iter().take(TOGETHER).map(|one| one.surprise);
         let unusual = together.sum::<f64>() / TOGETHER as f64;
-        let surprise = self.unusual.surprise(unusual).above;
-        self.unusual.push(unusual);
+        let ever = self.ever.surprise(unusual).above;
+        let lately = self.lately.surprise(unusual).above;
+        self.ever.push(unusual);
+        self.lately.push(unusual);
         if self.points <= 2 * learning {
             return 0.0;
         }
-        surprise
+        f64::midpoint(ever, lately)
     }
 }
 

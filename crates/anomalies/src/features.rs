@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::expectation::Expectations;
 use crate::observation::Reason;
+use crate::robust::median;
 use crate::tail::Tail;
 
 const SHORT: usize = 20;
 const LONG: usize = 80;
 
-/// One number an observation about the series' last points.
+/// One number an observation about the last points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feature {
     Value,
     Mean,
+    Median,
+    AboveMedian,
     ShortSpread,
     LongSpread,
     Unchanged,
@@ -24,9 +26,11 @@ enum Feature {
 }
 
 /// Those that need no prediction.
-const OF_VALUES: [Feature; 5] = [
+const OF_VALUES: [Feature; 7] = [
     Feature::Value,
     Feature::Mean,
+    Feature::Median,
+    Feature::AboveMedian,
     Feature::ShortSpread,
     Feature::LongSpread,
     Feature::Unchanged,
@@ -35,10 +39,12 @@ const OF_VALUES: [Feature; 5] = [
 const OF_RESIDUALS: [Feature; 2] = [Feature::Residual, Feature::MeanResidual];
 
 impl Feature {
+    /// What it means to be above and to be below what was seen before.
     fn reasons(self) -> (Reason, Reason) {
         match self {
             Self::Value => (Reason::HighValue, Reason::LowValue),
-            Self::Mean => (Reason::LevelUp, Reason::LevelDown),
+            Self::Mean | Self::Median => (Reason::LevelUp, Reason::LevelDown),
+            Self::AboveMedian => (Reason::JumpUp, Reason::JumpDown),
             Self::ShortSpread | Self::LongSpread => (Reason::Unsteady, Reason::Still),
             Self::Unchanged => (Reason::Flatline, Reason::Changing),
             Self::Residual => (Reason::AboveExpected, Reason::BelowExpected),
@@ -51,6 +57,8 @@ impl Feature {
         match self {
             Self::Value | Self::Residual => window.back().copied(),
             Self::Mean | Self::MeanResidual => mean(window, SHORT),
+            Self::Median => median(last_points(window, SHORT)?),
+            Self::AboveMedian => above_median(window, LONG),
             Self::ShortSpread => spread(window, SHORT),
             Self::LongSpread => spread(window, LONG),
             Self::Unchanged => Some(unchanged(window)),
@@ -63,6 +71,15 @@ impl Feature {
 pub(crate) struct Finding {
     pub(crate) surprise: f64,
     pub(crate) reason: Reason,
+}
+
+impl Finding {
+    fn rarer(self, other: Self) -> Self {
+        if other.surprise > self.surprise {
+            return other;
+        }
+        self
+    }
 }
 
 /// The last points of the series or of one predictor's residuals, with the features' references.
@@ -80,23 +97,23 @@ impl View {
         }
     }
 
-    /// How rare each feature is now, judged by what was seen before; then learns it.
-    fn observe(&mut self, features: &[Feature], value: f64) -> Vec<Finding> {
-        if self.window.len() == LONG {
+    /// How rare each feature is now, on its rarer side, judged by what was seen before; then
+    /// learns it.
+    fn observe(&mut self, features: &[Feature], value: f64) -> Vec<Option<Finding>> {
+        if self.window.len() == LONG + 1 {
             self.window.pop_front();
         }
         self.window.push_back(value);
-        let mut findings = Vec::with_capacity(2 * features.len());
+        let mut findings = Vec::with_capacity(features.len());
         for (feature, reference) in features.iter().zip(&mut self.references) {
-            let Some(now) = feature.measure(&self.window) else {
-                continue;
-            };
-            let surprise = reference.surprise(now);
-            reference.push(now);
-            let (above, below) = feature.reasons();
-            for (surprise, reason) in [(surprise.above, above), (surprise.below, below)] {
-                findings.push(Finding { surprise, reason });
-            }
+            let finding = feature.measure(&self.window).map(|now| {
+                let surprise = reference.surprise(now);
+                reference.push(now);
+                let (above, below) = feature.reasons();
+                let finding = |surprise, reason| Finding { surprise, reason };
+                finding(surprise.above, above).rarer(finding(surprise.below, below))
+            });
+            findings.push(finding);
         }
         findings
     }
@@ -117,27 +134,26 @@ impl Features {
         }
     }
 
-    /// Forgets the last points, not the references: windows must not reach across a gap.
-    pub(crate) fn start_anew(&mut self) {
-        self.values.window.clear();
-        for view in &mut self.residuals {
-            view.window.clear();
-        }
-    }
-
-    /// What is rare about the series now and about the residuals of the best predictor; the other
-    /// predictors' residuals are learnt, in case one of them is the best one day.
-    pub(crate) fn observe(&mut self, value: f64, expectations: &Expectations) -> Vec<Finding> {
+    /// What is rare now: a finding for each feature of the values, and one for each feature of the
+    /// residuals, of the predictor it is rarest for. (One finding a feature, since predictors agree
+    /// more often than not, and one view must not count thrice.)
+    pub(crate) fn observe(&mut self, value: f64, residuals: &[Option<f64>]) -> Vec<Finding> {
         let mut findings = self.values.observe(&OF_VALUES, value);
-        let best = expectations.best.map(|best| best.predictor);
-        for (index, residual) in expectations.residuals.iter().enumerate() {
+        let mut rarest = [None; OF_RESIDUALS.len()];
+        for (view, residual) in self.residuals.iter_mut().zip(residuals) {
             let Some(residual) = residual else { continue };
-            let found = self.residuals[index].observe(&OF_RESIDUALS, *residual);
-            if best == Some(index) {
-                findings.extend(found);
+            for (rarest, found) in rarest
+                .iter_mut()
+                .zip(view.observe(&OF_RESIDUALS, *residual))
+            {
+                *rarest = match (*rarest, found) {
+                    (Some(one), Some(other)) => Some(Finding::rarer(one, other)),
+                    (one, other) => one.or(other),
+                };
             }
         }
-        findings
+        findings.extend(rarest);
+        findings.into_iter().flatten().collect()
     }
 }
 
@@ -158,6 +174,13 @@ fn spread(window: &VecDeque<f64>, points: usize) -> Option<f64> {
         .map(|value| (value - mean).powi(2))
         .sum();
     Some((squares / points as f64).sqrt())
+}
+
+/// The last value less the median of the `points` before it.
+fn above_median(window: &VecDeque<f64>, points: usize) -> Option<f64> {
+    let last = window.back()?;
+    let before = last_points(window, points + 1)?.take(points);
+    Some(last - median(before)?)
 }
 
 /// How many of the last points, without a break, were what the last one is.

@@ -9,6 +9,10 @@ pub enum Reason {
     HighValue,
     /// Among the lowest values seen.
     LowValue,
+    /// Far above the last points' median.
+    JumpUp,
+    /// Far below the last points' median.
+    JumpDown,
     /// Far above what the level or the season predicted.
     AboveExpected,
     /// Far below what the level or the season predicted.
@@ -42,6 +46,8 @@ impl Reason {
         match self {
             Self::HighValue => "high_value",
             Self::LowValue => "low_value",
+            Self::JumpUp => "jump_up",
+            Self::JumpDown => "jump_down",
             Self::AboveExpected => "above_expected",
             Self::BelowExpected => "below_expected",
             Self::LevelUp => "level_up",

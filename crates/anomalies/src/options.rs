@@ -25,7 +25,7 @@ pub struct DetectorOptions {
 impl Default for DetectorOptions {
     fn default() -> Self {
         Self {
-            alert_rate: 0.005,
+            alert_rate: 0.0035,
             refractory_points: 200,
             learning_points: 50,
             history_points: 8_192,
@@ -38,7 +38,7 @@ impl Default for DetectorOptions {
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum OptionsError {
     /// The rate of alerts is not a small share.
-    #[error("alert_rate is {0}: give a share above 0 and below 0.5, for instance 0.005")]
+    #[error("alert_rate is {0}: give a share above 0 and below 0.5, for instance 0.0035")]
     AlertRate(f64),
     /// Too few points to know what is usual.
     #[error("learning_points is {0}: give at least 20")]

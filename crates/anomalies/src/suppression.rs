@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A suppressed point alerts all the same if it is this much rarer (orders of magnitude) than the
 /// rarest one since the alert.
-const RARER_BY: f64 = 1.5;
+const RARER_BY: f64 = 3.0;
 
 /// Remembers the last alert.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -58,7 +58,7 @@ struct Trial {
 
 fn trials(files: &[NabFile], labels: &[Labels]) -> Vec<Trial> {
     let rates = [
-        0.01, 0.007, 0.005, 0.0035, 0.0025, 0.002, 0.0015, 0.001, 0.0007,
+        0.01, 0.007, 0.005, 0.0045, 0.004, 0.0035, 0.003, 0.0025, 0.002, 0.0014,
     ];
     let run = |alert_rate: f64| {
         let options = DetectorOptions {
@@ -113,5 +113,5 @@ fn the_numenta_benchmark_is_passed_with_a_threshold_from_other_files() {
     let usual = DetectorOptions::default().alert_rate;
     let default = trials.iter().find(|trial| trial.alert_rate == usual);
     let default = total(default.expect("the default is tried"), |_| true);
-    assert!(default.score() > 58.0, "{default:?}");
+    assert!(default.score() > 62.0, "{default:?}");
 }
