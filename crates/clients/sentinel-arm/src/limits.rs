@@ -111,8 +111,12 @@ mod tests {
     proptest! {
         #[test]
         fn details_always_fit(
-            values in prop::collection::vec((".{0,40}", ".{0,3000}"), 0..30),
+            lengths in prop::collection::vec((0_usize..40, 0_usize..1_500, "[a\"\u{1}\u{e9}]"), 0..30),
         ) {
+            let values: Vec<(String, String)> = lengths
+                .iter()
+                .map(|(name, value, letter)| (letter.repeat(*name), letter.repeat(*value)))
+                .collect();
             let fitted = fit_details(&values);
             prop_assert!(fitted.len() <= MOST_DETAILS);
             prop_assert!(size(&fitted) <= LARGEST_DETAILS_BYTES);

@@ -273,11 +273,8 @@ impl<L: ChangeLedger> WatchlistSync<L> {
         list: &Watchlist,
         wanted: &[ItemFields],
     ) -> Result<SyncOutcome, WatchlistSyncError> {
-        let keyless = |fields: &ItemFields| {
-            fields
-                .get(&list.search_key)
-                .is_none_or(String::is_empty)
-        };
+        let keyless =
+            |fields: &ItemFields| fields.get(&list.search_key).is_none_or(String::is_empty);
         if wanted.iter().any(keyless) {
             return Err(WatchlistSyncError::NoKey {
                 alias: alias.to_owned(),
