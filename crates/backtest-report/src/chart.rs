@@ -107,7 +107,7 @@ impl Chart {
             let text = if self.percent {
                 format!("{:.0}%", tick * 100.0)
             } else {
-                number(tick)
+                short(tick)
             };
             push(
                 out,
@@ -275,6 +275,17 @@ impl Scale {
     }
 }
 
+/// A number for an axis, with a letter for thousands, millions and so on.
+fn short(value: f64) -> String {
+    [(1e9, "G"), (1e6, "M"), (1e3, "k")]
+        .into_iter()
+        .find(|(size, _)| value.abs() >= 10.0 * size)
+        .map_or_else(
+            || number(value),
+            |(size, letter)| format!("{}{letter}", number(value / size)),
+        )
+}
+
 /// A number for people: as many digits as matter.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
@@ -322,6 +333,12 @@ mod tests {
         assert_eq!(ticks, [0.0, 20.0, 40.0, 60.0, 80.0]);
         let ticks: Vec<f64> = Scale::new(0.5, 1.0, 0.0, 1.0).ticks(5).collect();
         assert_eq!(ticks.len(), 6);
+    }
+
+    #[test]
+    fn large_numbers_fit_on_an_axis() {
+        let shown = [0.0, 0.25, 9000.0, 20_000.0, 15e6, 4e10].map(short);
+        assert_eq!(shown, ["0", "0.25", "9000", "20k", "15M", "40G"]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Page {
     }
 
     /// A plot with its numbers beside it, folded away.
-    pub(crate) fn figure(&mut self, svg: &str, table: Table) {
+    pub(crate) fn figure(&mut self, svg: &str, table: &Table) {
         let caption = escape(&table.caption);
         push(
             &mut self.out,
@@ -76,7 +76,7 @@ impl Page {
         self.out.push_str("</details></figure>\n");
     }
 
-    pub(crate) fn table(&mut self, table: Table) {
+    pub(crate) fn table(&mut self, table: &Table) {
         // A table that is wider than the page scrolls on its own, also by keyboard.
         push(
             &mut self.out,

@@ -54,7 +54,7 @@ impl Backtest {
             "The newest forecast of some series: median, 80% and 95% interval, and what happened.",
         );
         for (index, fan) in fans.iter().enumerate() {
-            page.figure(&fan_chart(index, fan).svg(), fan_table(fan));
+            page.figure(&fan_chart(index, fan).svg(), &fan_table(fan));
         }
         self.coverage(&mut page);
         self.reliability(&mut page);
@@ -73,7 +73,7 @@ impl Backtest {
             row.extend(score_cells(&score));
             row
         });
-        page.table(Table {
+        page.table(&Table {
             caption: "All hours of all forecasts".to_owned(),
             header: header(&["model", "hours"]),
             rows: rows.collect(),
@@ -95,7 +95,7 @@ impl Backtest {
         let chart = self.coverage_chart("cov-h", "Coverage by hour ahead", &by_horizon, None);
         page.figure(
             &chart.svg(),
-            coverage_table(
+            &coverage_table(
                 "Coverage by hour ahead",
                 "hours ahead",
                 &grouped(&by_horizon),
@@ -120,7 +120,7 @@ impl Backtest {
             .collect();
         page.figure(
             &chart.svg(),
-            coverage_table("Coverage by weekday", "weekday", &rows),
+            &coverage_table("Coverage by weekday", "weekday", &rows),
         );
     }
 
@@ -135,7 +135,7 @@ impl Backtest {
             name: name.to_owned(),
             class: class.to_owned(),
             points: places.iter().map(|(at, sums)| (*at, of(sums))).collect(),
-            dots: named.is_some(),
+            dots: named.is_some() && class != "reference",
         };
         let lowest = places
             .iter()
@@ -220,7 +220,7 @@ impl Backtest {
             bands: Vec::new(),
             y_range: Some((0.0, 1.0)),
         };
-        page.figure(&chart.svg(), table);
+        page.figure(&chart.svg(), &table);
     }
 
     fn error_by_horizon(&self, page: &mut Page) {
@@ -275,7 +275,7 @@ impl Backtest {
             bands: Vec::new(),
             y_range: None,
         };
-        page.figure(&chart.svg(), table);
+        page.figure(&chart.svg(), &table);
     }
 
     fn by_series(&self, page: &mut Page) {
@@ -294,7 +294,7 @@ impl Backtest {
         } else {
             String::new()
         };
-        page.table(Table {
+        page.table(&Table {
             caption: format!("Scores by series{rest}"),
             header: header(&["series", "model", "hours"]),
             rows: rows.collect(),
@@ -336,7 +336,7 @@ fn served(page: &mut Page, served: &[ServedBy]) {
         return;
     }
     let all: usize = served.iter().map(|by| by.forecasts).sum();
-    page.table(Table {
+    page.table(&Table {
         caption: "What carried the forecasts: the candidate with the largest weight".to_owned(),
         header: ["candidate", "forecasts", "share"]
             .map(str::to_owned)

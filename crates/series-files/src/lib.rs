@@ -16,6 +16,7 @@
 mod assemble;
 mod cutoffs;
 mod error;
+mod forecasts;
 mod history;
 mod regressors;
 mod spill;
@@ -27,6 +28,7 @@ mod writer;
 pub use assemble::{FillGaps, HourlySeries};
 pub use cutoffs::{Cutoff, read_cutoffs};
 pub use error::{Place, SeriesFileError};
+pub use forecasts::{WrittenForecast, read_forecasts};
 pub use history::{Extent, HistoryFile, HistoryOptions, PointSeries};
 pub use regressors::{Needed, RegressorSeries, read_regressors};
 pub use stamp::{StampClock, StampStyle};

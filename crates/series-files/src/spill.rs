@@ -18,6 +18,9 @@ const MOST_BUCKETS: u64 = 128;
 /// Bytes of a row: series, seconds, value, whether it is a line, line or row.
 const RECORD: usize = 4 + 8 + 8 + 1 + 8;
 
+/// What is done with the rows of a series, known by its place.
+type EachGroup<'a, E> = &'a mut dyn FnMut(usize, &mut [Row]) -> Result<(), E>;
+
 /// Rows sorted by series into buckets.
 pub(crate) struct Spill {
     history: PathBuf,
@@ -66,7 +69,7 @@ impl Spill {
     /// Calls `each` with the rows of every series.
     pub(crate) fn for_each_group<E: From<SeriesFileError>>(
         self,
-        each: &mut dyn FnMut(usize, &mut [Row]) -> Result<(), E>,
+        each: EachGroup<'_, E>,
     ) -> Result<(), E> {
         for bucket in self.buckets {
             for (series, mut rows) in read_bucket(bucket).map_err(|error| no_room(&error))? {
@@ -78,7 +81,9 @@ impl Spill {
 }
 
 fn read_bucket(bucket: BufWriter<File>) -> std::io::Result<BTreeMap<usize, Vec<Row>>> {
-    let mut file = bucket.into_inner().map_err(|error| error.into_error())?;
+    let mut file = bucket
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?;
     let records = file.stream_position()? / RECORD as u64;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
@@ -110,4 +115,36 @@ fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 fn no_room(error: &std::io::Error) -> SeriesFileError {
     SeriesFileError::unwritable(&std::env::temp_dir(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_comes_back_whole_from_several_buckets() {
+        let mut spill = Spill::new(Path::new("h.csv"), 4 * BUCKET_ROWS).unwrap();
+        assert_eq!(spill.buckets.len(), 4);
+        let row = |series: usize, hour: usize| Row {
+            seconds: hour as i64 * 3600,
+            value: (series * 100 + hour) as f64,
+            place: Place::Line((hour * 7 + series) as u64 + 2),
+        };
+        for hour in 0..50 {
+            for series in 0..7 {
+                spill.push(series, row(series, hour)).unwrap();
+            }
+        }
+        let mut seen = Vec::new();
+        spill
+            .for_each_group::<SeriesFileError>(&mut |series, rows| {
+                let expected: Vec<Row> = (0..50).map(|hour| row(series, hour)).collect();
+                assert_eq!(rows, expected);
+                seen.push(series);
+                Ok(())
+            })
+            .unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+    }
 }

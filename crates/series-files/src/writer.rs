@@ -52,8 +52,8 @@ pub struct TableWriter {
 
 #[derive(Debug)]
 enum Sink {
-    Plain(csv::Writer<BufWriter<File>>),
-    Gzipped(csv::Writer<GzEncoder<BufWriter<File>>>),
+    Plain(Box<csv::Writer<BufWriter<File>>>),
+    Gzipped(Box<csv::Writer<GzEncoder<BufWriter<File>>>>),
     Parquet(Box<ParquetSink>),
 }
 
@@ -84,7 +84,7 @@ impl TableWriter {
             writer
                 .write_record(&header)
                 .map_err(|error| unwritable(&error))?;
-            (Sink::Plain(writer), temporary)
+            (Sink::Plain(Box::new(writer)), temporary)
         } else if name.ends_with(".csv.gz") {
             let (file, temporary) = make()?;
             let packed = GzEncoder::new(BufWriter::new(file), Compression::default());
@@ -92,7 +92,7 @@ impl TableWriter {
             writer
                 .write_record(&header)
                 .map_err(|error| unwritable(&error))?;
-            (Sink::Gzipped(writer), temporary)
+            (Sink::Gzipped(Box::new(writer)), temporary)
         } else if name.ends_with(".parquet") {
             let (file, temporary) = make()?;
             let sink = ParquetSink::new(file, &columns).map_err(|error| unwritable(&error))?;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::support::{Folder, counting, open, open_filling, row, series_of, stamp};
 
 fn moment(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
+    text.parse().expect("a moment")
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files that are refused, and how: file, line, column, what is wrong, what to do.
 
 use foretide_series_files::{
-    HistoryOptions, Needed, PointSeries, StampClock, read_cutoffs, read_regressors,
+    HistoryOptions, Needed, PointSeries, StampClock, read_cutoffs, read_forecasts, read_regressors,
 };
 
 use crate::support::{Folder, counting, gzipped, names, open, refusal_of, row, stamp};
@@ -237,6 +237,36 @@ fn regressors_must_cover_history_and_horizon() {
             .to_string(),
         &["line 2, column x", "not a number"],
     );
+}
+
+#[test]
+fn a_written_forecast_must_be_whole() {
+    let folder = Folder::new();
+    let row = |hour, quantiles: &str| format!("a,{},{quantiles},{}\n", stamp(hour), stamp(1));
+    let read = |rows: &[String]| {
+        let header = "unique_id,ds,lo95,lo80,mean,hi80,hi95,cutoff\n";
+        read_forecasts(&folder.with("f.csv", format!("{header}{}", rows.concat())))
+    };
+    let earlier = format!("a,{},0,0,9,9,9,{}\n", stamp(1), stamp(0));
+    let taken = read(&[earlier, row(3, "0,1,2,3,4"), row(2, "1,1,1,1,1")]).unwrap();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].quantiles, [[1.0; 5], [0.0, 1.0, 2.0, 3.0, 4.0]]);
+    assert_eq!(taken[0].render(taken[0].start), stamp(2));
+    for (rows, said) in [
+        (vec![row(2, "0,2,1,3,4")], ["line 2", "cross"]),
+        (vec![row(2, "-1,1,1,3,4")], ["column lo95", "negative"]),
+        (
+            vec![row(2, "0,1,2,3,4"), row(4, "0,1,2,3,4")],
+            ["line 3", "hour by hour"],
+        ),
+        (
+            vec![row(2, "0,1,2,3,4"), row(2, "0,1,2,3,4")],
+            ["line 3", "each hour once"],
+        ),
+        (vec![], ["f.csv", "is empty"]),
+    ] {
+        names(&read(&rows).unwrap_err().to_string(), &said);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn write_two_rows(folder: &Folder, name: &str) -> Result<(), SeriesFileError> {
     ];
     let mut writer = TableWriter::create(&folder.path(name), columns)?;
     for (id, mean) in [("a,b", 1.25), ("c", f64::NAN)] {
-        let at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+        let at = DateTime::from_timestamp(1_767_225_600, 0).expect("a moment");
         writer.row(&[
             Value::Text(id),
             Value::Time(at, "2026-01-01 00:00:00"),

@@ -15,7 +15,7 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().expect("a folder can be made"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -24,7 +24,7 @@ impl Folder {
 
     pub(crate) fn with(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("the folder can be written to");
         path
     }
 
@@ -35,8 +35,10 @@ impl Folder {
 
 pub(crate) fn gzipped(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
+    encoder
+        .write_all(text.as_bytes())
+        .expect("memory can be written to");
+    encoder.finish().expect("memory can be written to")
 }
 
 /// A history of the given series, `hours` long from 1 January 2026 on, whose values count the hours.
@@ -79,7 +81,7 @@ pub(crate) fn series_of(history: &HistoryFile) -> Vec<HourlySeries> {
             all.push(series);
             Ok(())
         })
-        .unwrap();
+        .expect("the file was checked");
     all
 }
 

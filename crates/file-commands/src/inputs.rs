@@ -1,0 +1,159 @@
+//! What the commands read, checked before anything is computed.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use foretide_calendar::{Calendar, CalendarConfig, CalendarFeature, HOLIDAY_YEARS};
+use foretide_forecasting::{FEWEST_HOURS, RegressorTrack};
+use foretide_series_files::{
+    Cutoff, HistoryFile, HourlySeries, Needed, SeriesFileError, read_cutoffs, read_regressors,
+};
+
+use crate::arguments::{EngineArgs, HistoryArgs};
+
+/// A history and what belongs to it.
+pub(crate) struct Inputs {
+    pub(crate) history: HistoryFile,
+    pub(crate) calendar: Calendar,
+    pub(crate) regressors: Vec<RegressorTrack>,
+    cutoffs: Option<HashMap<String, Vec<Cutoff>>>,
+}
+
+impl Inputs {
+    /// Reads and checks everything.
+    pub(crate) fn read(history: &HistoryArgs, engine: &EngineArgs) -> anyhow::Result<Self> {
+        let options = history.options();
+        let file = HistoryFile::open(&history.history, options)?;
+        let cutoffs = match &engine.cutoffs {
+            Some(path) => Some(by_series(read_cutoffs(
+                path,
+                &file,
+                options.clock,
+                FEWEST_HOURS,
+            )?)),
+            None => None,
+        };
+        let needed = needed(&file, &engine.horizon);
+        let mut regressors = Vec::new();
+        for code in &engine.holidays {
+            regressors.push(holidays(&history.history, code, history.time_zone, needed)?);
+        }
+        if let Some(path) = &engine.regressors {
+            let read = read_regressors(path, options, needed)?;
+            regressors.extend(read.into_iter().map(|series| RegressorTrack {
+                name: series.name,
+                start: series.start,
+                values: series.values,
+            }));
+        }
+        Ok(Self {
+            history: file,
+            calendar: calendar(history.time_zone, "US")?,
+            regressors,
+            cutoffs,
+        })
+    }
+
+    /// Whether moments to forecast from were given.
+    pub(crate) fn has_cutoffs(&self) -> bool {
+        self.cutoffs.is_some()
+    }
+
+    /// How many hours are known at each given moment of a series, if any were given.
+    pub(crate) fn cutoffs_of(&self, id: &str) -> Option<Vec<usize>> {
+        let cutoffs = self.cutoffs.as_ref()?;
+        let known = cutoffs.get(id).map(Vec::as_slice).unwrap_or_default();
+        Some(known.iter().map(|cutoff| cutoff.known_hours).collect())
+    }
+
+    /// How many moments were given.
+    pub(crate) fn cutoffs(&self) -> Option<usize> {
+        let cutoffs = self.cutoffs.as_ref()?;
+        Some(cutoffs.values().map(Vec::len).sum())
+    }
+
+    /// Refuses a series that is too short to forecast.
+    pub(crate) fn check_length(&self, series: &HourlySeries) -> Result<(), SeriesFileError> {
+        if series.values.len() >= FEWEST_HOURS {
+            return Ok(());
+        }
+        Err(SeriesFileError::of_file(
+            self.history.path(),
+            format!(
+                "series {:?} has only {} hours",
+                series.id,
+                series.values.len()
+            ),
+            format!(
+                "give at least {FEWEST_HOURS} ({} days), or leave the series out",
+                FEWEST_HOURS / 24
+            ),
+        ))
+    }
+}
+
+fn by_series(cutoffs: Vec<Cutoff>) -> HashMap<String, Vec<Cutoff>> {
+    let mut by_series: HashMap<String, Vec<Cutoff>> = HashMap::new();
+    for cutoff in cutoffs {
+        by_series.entry(cutoff.id.clone()).or_default().push(cutoff);
+    }
+    by_series
+}
+
+/// The hours that regressors must cover.
+fn needed(history: &HistoryFile, horizon: &u16) -> Needed {
+    let extents = history.extents();
+    let first = extents.iter().map(|extent| extent.start).min();
+    let last = extents
+        .iter()
+        .map(foretide_series_files::Extent::last)
+        .max();
+    Needed {
+        first: first.unwrap_or_default(),
+        last: last.unwrap_or_default() + TimeDelta::hours(i64::from(*horizon)),
+    }
+}
+
+fn calendar(time_zone: Tz, country: &str) -> anyhow::Result<Calendar> {
+    Ok(Calendar::new(CalendarConfig {
+        country: country.to_owned(),
+        timezone: time_zone.name().to_owned(),
+        ..CalendarConfig::default()
+    })?)
+}
+
+fn holidays(
+    path: &Path,
+    code: &str,
+    time_zone: Tz,
+    needed: Needed,
+) -> anyhow::Result<RegressorTrack> {
+    let known = |moment: DateTime<Utc>| {
+        let year = moment.format("%Y").to_string().parse::<i32>();
+        year.is_ok_and(|year| HOLIDAY_YEARS.contains(&year))
+    };
+    if !known(needed.first) || !known(needed.last) {
+        let problem = format!(
+            "with its horizon runs from {} to {}, but holidays are known from {} to {}",
+            needed.first.format("%Y-%m-%d"),
+            needed.last.format("%Y-%m-%d"),
+            HOLIDAY_YEARS.start(),
+            HOLIDAY_YEARS.end()
+        );
+        let advice = "leave --holidays out, or give holidays as --regressors";
+        return Err(SeriesFileError::of_file(path, problem, advice).into());
+    }
+    let hours = (needed.last - needed.first).num_hours() + 1;
+    let calendar = calendar(time_zone, code)?;
+    Ok(RegressorTrack {
+        name: format!("holiday_{code}"),
+        start: needed.first,
+        values: calendar.column(
+            CalendarFeature::HolidayFlag,
+            needed.first,
+            usize::try_from(hours)?,
+        ),
+    })
+}
