@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::cadence::Cadence;
 use crate::expectation::Expectation;
 use crate::features::{Features, Finding};
-use crate::suppression::Suppression;
+use crate::suppression::{Bar, Suppression};
 use crate::tail::Tail;
 use crate::{DetectorOptions, Observation, OptionsError, Reason};
 
@@ -78,9 +78,12 @@ impl Detector {
         let mut findings = self.features.observe(value, &expectations.residuals);
         findings.sort_by(|one, other| other.surprise.total_cmp(&one.surprise));
         let surprise = self.rarity(&findings);
-        let verdict =
-            self.suppression
-                .judge(surprise, self.threshold(), self.options.refractory_points);
+        let bar = Bar {
+            threshold: self.threshold(),
+            refractory_points: self.options.refractory_points,
+            fatigue: self.options.fatigue,
+        };
+        let verdict = self.suppression.judge(surprise, bar);
         let mut reasons = reasons(&findings);
         if gap.is_some() {
             reasons.push(Reason::AfterGap);

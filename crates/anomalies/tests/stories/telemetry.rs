@@ -102,6 +102,7 @@ fn a_stated_rate_is_kept_without_suppression() {
         let options = DetectorOptions {
             alert_rate,
             refractory_points: 0,
+            fatigue: 0.0,
             ..DetectorOptions::default()
         };
         let mut raised = 0;
@@ -186,6 +187,10 @@ fn options_that_cannot_be_are_named() {
             ..usual()
         });
         assert!(error.to_string().starts_with("alert_rate is"));
+    }
+    for fatigue in [-0.1, 1.1, f64::NAN] {
+        let error = refuse(DetectorOptions { fatigue, ..usual() });
+        assert!(error.to_string().starts_with("fatigue is"));
     }
     let error = refuse(DetectorOptions {
         learning_points: 19,
