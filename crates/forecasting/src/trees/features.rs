@@ -19,8 +19,8 @@ const LIMIT: f64 = 30.0;
 /// Columns of a row before the features: the anchor and the unit, both in counts.
 pub const ROW_HEAD: usize = 2;
 
-/// Names of the features, in their order; three more follow for each regressor: its value, and its
-/// difference to the day and to the week that the lags come from.
+/// Names of the features, in their order; the values of the regressors follow. Their past is not
+/// looked at, because scoring knows them ahead only.
 pub const FEATURES: [&str; 30] = [
     "day_1",
     "day_2",
@@ -54,10 +54,10 @@ pub const FEATURES: [&str; 30] = [
     "week_median",
 ];
 
-/// Number of columns of a row: [`ROW_HEAD`], the [`FEATURES`] and three for each regressor.
+/// Number of columns of a row: [`ROW_HEAD`], the [`FEATURES`] and the regressors.
 #[must_use]
 pub fn row_width(regressors: usize) -> usize {
-    ROW_HEAD + FEATURES.len() + 3 * regressors
+    ROW_HEAD + FEATURES.len() + regressors
 }
 
 /// A series made ready to be asked at any origin: running sums, so that a row costs no scan.
@@ -216,15 +216,8 @@ impl<'a> TreesHistory<'a> {
             from_anchor(days_7_median),
             from_anchor(median_week),
         ]);
-        let week_back = target - self.same_hour(target, origin, WEEK, 0);
-        for regressor in self.regressors {
-            let value = regressor.values[target];
-            row.extend([
-                value,
-                value - regressor.values[day_back],
-                value - regressor.values[week_back],
-            ]);
-        }
+        let regressors = self.regressors.iter();
+        row.extend(regressors.map(|regressor| regressor.values[target]));
     }
 
     /// Hours back to the newest known hour of the same phase, `more` periods further; the oldest
