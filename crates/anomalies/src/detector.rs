@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::Cadence;
-use crate::expectation::Expectation;
+use crate::expectation::{Expectation, Expectations};
 use crate::features::{Features, Finding};
 use crate::suppression::{Bar, Suppression};
 use crate::tail::Tail;
@@ -74,7 +74,7 @@ impl Detector {
         }
         let gap = self.cadence.observe(at);
         let expectations = self.expectation.observe(at, value);
-        let expected = expectations.best;
+        let usual = self.usual(&expectations, value);
         let mut findings = self.features.observe(value, &expectations.residuals);
         findings.sort_by(|one, other| other.surprise.total_cmp(&one.surprise));
         let surprise = self.rarity(&findings);
@@ -93,13 +93,33 @@ impl Detector {
             value,
             score: (verdict.shown / SCORE_SPAN).clamp(0.0, 1.0),
             tail_probability: 10_f64.powf(-surprise),
-            expected: expected.map_or(value, |expected| expected.value),
-            low: expected.map_or(value, |expected| expected.low),
-            high: expected.map_or(value, |expected| expected.high),
-            seasonal: expected.is_some_and(|expected| expected.is_seasonal()),
+            expected: usual.expected,
+            low: usual.low,
+            high: usual.high,
+            seasonal: usual.seasonal,
             alert: verdict.alert,
             suppressed: verdict.suppressed,
             reasons,
+        }
+    }
+
+    /// What the best predictor said, within its usual errors; the value itself while nobody can say.
+    fn usual(&self, expectations: &Expectations, value: f64) -> Usual {
+        let Some(best) = expectations.best else {
+            return Usual {
+                expected: value,
+                low: value,
+                high: value,
+                seasonal: false,
+            };
+        };
+        let errors = self.features.usual_residuals(best.predictor);
+        let (low, high) = errors.unwrap_or((0.0, 0.0));
+        Usual {
+            expected: best.value,
+            low: best.value + low.min(0.0),
+            high: best.value + high.max(0.0),
+            seasonal: best.predictor > 0,
         }
     }
 
@@ -121,6 +141,14 @@ impl Detector {
         }
         f64::midpoint(ever, lately)
     }
+}
+
+/// The interval a value was expected in.
+struct Usual {
+    expected: f64,
+    low: f64,
+    high: f64,
+    seasonal: bool,
 }
 
 fn reasons(findings: &[Finding]) -> Vec<Reason> {

@@ -8,38 +8,26 @@ use serde::{Deserialize, Serialize};
 use crate::DetectorOptions;
 use crate::robust::median;
 use crate::season::SeasonalProfile;
-use crate::tail::Tail;
 
 /// Points of which the median is the level: a day of five-minute values.
 const LEVEL_POINTS: usize = 288;
 /// How fast a predictor's earlier errors are forgotten, per point.
 const ERROR_MEMORY: f64 = 0.998;
-/// Ends of the interval that 99% of values were in.
-const INTERVAL: (f64, f64) = (0.005, 0.995);
-
-/// A prediction made before the value was known.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Expected {
-    pub(crate) value: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    /// Which predictor said so: 0 is the level, the rest are seasons.
-    pub(crate) predictor: usize,
-}
-
-impl Expected {
-    pub(crate) fn is_seasonal(&self) -> bool {
-        self.predictor > 0
-    }
-}
-
-/// What every predictor said of one point, and the one to believe.
+/// What every predictor said of one point, and which to believe.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Expectations {
     /// Value less prediction, a predictor each; nothing where it could not say.
     pub(crate) residuals: Vec<Option<f64>>,
     /// Nothing before the first value.
     pub(crate) best: Option<Expected>,
+}
+
+/// A prediction made before the value was known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Expected {
+    pub(crate) value: f64,
+    /// Who said so: 0 is the level, the rest are seasons.
+    pub(crate) predictor: usize,
 }
 
 /// Predicts by the level or by a season, whichever erred less lately.
@@ -49,9 +37,6 @@ pub(crate) struct Expectation {
     profiles: Vec<SeasonalProfile>,
     /// Discounted absolute errors: of the level, then of each profile.
     errors: Vec<Option<f64>>,
-    /// What each predictor was wrong by. Each has its own, so that a season found later is not
-    /// judged by the errors made before it was known.
-    residuals: Vec<Tail>,
 }
 
 impl Expectation {
@@ -64,7 +49,6 @@ impl Expectation {
         Self {
             recent: VecDeque::new(),
             errors: vec![None; profiles.len() + 1],
-            residuals: vec![Tail::new(options.history_points as usize); profiles.len() + 1],
             profiles,
         }
     }
@@ -83,11 +67,6 @@ impl Expectation {
         self.learn(at, value, &predictions);
         let residual = |prediction: &Option<f64>| prediction.map(|prediction| value - prediction);
         let residuals: Vec<_> = predictions.iter().map(residual).collect();
-        for (reference, residual) in self.residuals.iter_mut().zip(&residuals) {
-            if let Some(residual) = residual {
-                reference.push(*residual);
-            }
-        }
         Expectations { residuals, best }
     }
 
@@ -99,15 +78,8 @@ impl Expectation {
                 best = Some((index, error));
             }
         }
-        let (index, _) = best?;
-        let value = predictions[index]?;
-        let end = |level| value + self.residuals[index].quantile(level).unwrap_or(0.0);
-        Some(Expected {
-            value,
-            low: end(INTERVAL.0).min(value),
-            high: end(INTERVAL.1).max(value),
-            predictor: index,
-        })
+        let (predictor, _) = best?;
+        predictions[predictor].map(|value| Expected { value, predictor })
     }
 
     fn learn(&mut self, at: DateTime<Utc>, value: f64, predictions: &[Option<f64>]) {

@@ -37,6 +37,8 @@ const OF_VALUES: [Feature; 7] = [
 ];
 /// Those that every predictor has.
 const OF_RESIDUALS: [Feature; 2] = [Feature::Residual, Feature::MeanResidual];
+/// The place of the residual itself among them.
+const RESIDUAL: usize = 0;
 
 impl Feature {
     /// What it means to be above and to be below what was seen before.
@@ -132,6 +134,12 @@ impl Features {
             values: View::new(&OF_VALUES, history_points),
             residuals: vec![View::new(&OF_RESIDUALS, history_points); predictors],
         }
+    }
+
+    /// Where 99% of a predictor's residuals were; nothing while there are none.
+    pub(crate) fn usual_residuals(&self, predictor: usize) -> Option<(f64, f64)> {
+        let reference = &self.residuals[predictor].references[RESIDUAL];
+        Some((reference.quantile(0.005)?, reference.quantile(0.995)?))
     }
 
     /// What is rare now: a finding for each feature of the values, and one for each feature of the

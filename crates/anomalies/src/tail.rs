@@ -66,19 +66,31 @@ impl Tail {
     }
 
     pub(crate) fn push(&mut self, value: f64) {
-        if self.arrived.len() == self.capacity
-            && let Some(oldest) = self.arrived.pop_front()
-        {
-            let place = self
-                .sorted
-                .partition_point(|kept| kept.total_cmp(&oldest).is_lt());
-            self.sorted.remove(place);
-        }
-        self.arrived.push_back(value);
         let place = self
             .sorted
             .partition_point(|kept| kept.total_cmp(&value).is_le());
-        self.sorted.insert(place, value);
+        if self.arrived.len() == self.capacity
+            && let Some(oldest) = self.arrived.pop_front()
+        {
+            self.replace(oldest, value, place);
+        } else {
+            self.sorted.insert(place, value);
+        }
+        self.arrived.push_back(value);
+    }
+
+    /// Puts `value` at `place` for `oldest`, moving only what lies between.
+    fn replace(&mut self, oldest: f64, value: f64, place: usize) {
+        let hole = self
+            .sorted
+            .partition_point(|kept| kept.total_cmp(&oldest).is_lt());
+        if hole < place {
+            self.sorted.copy_within(hole + 1..place, hole);
+            self.sorted[place - 1] = value;
+        } else {
+            self.sorted.copy_within(place..hole, place + 1);
+            self.sorted[place] = value;
+        }
     }
 
     /// The empirical quantile at `level` (0 to 1), or nothing while empty.
@@ -143,4 +155,70 @@ fn pareto(count: usize, excess: impl Fn(usize) -> f64) -> Option<(f64, f64)> {
     }
     let shape = (2.0 - mean / (mean - 2.0 * weighted)).clamp(0.0, 0.9);
     Some((shape, mean * (1.0 - shape)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tail_of(values: impl IntoIterator<Item = f64>) -> Tail {
+        let mut tail = Tail::new(10_000);
+        for value in values {
+            tail.push(value);
+        }
+        tail
+    }
+
+    proptest! {
+        #[test]
+        fn the_reference_is_the_last_values_in_order(values in prop::collection::vec(-50_i32..50, 0..200), capacity in 1_usize..60) {
+            let mut tail = Tail::new(capacity);
+            for value in &values {
+                tail.push(f64::from(*value));
+            }
+            let mut last: Vec<i32> = values[values.len().saturating_sub(capacity)..].to_vec();
+            last.sort_unstable();
+            let expected: Vec<f64> = last.into_iter().map(f64::from).collect();
+            prop_assert_eq!(tail.sorted, expected);
+        }
+
+        #[test]
+        fn a_larger_value_is_never_less_surprising(values in prop::collection::vec(-1e3_f64..1e3, 60..400), one in -4e3_f64..4e3, other in -4e3_f64..4e3) {
+            let tail = tail_of(values);
+            let (less, more) = (one.min(other), one.max(other));
+            // Where ranks meet the fitted tail a step of the size of one rank may go back.
+            let (less, more) = (tail.surprise(less), tail.surprise(more));
+            prop_assert!(more.above >= less.above - 0.35, "{} {}", less.above, more.above);
+            prop_assert!(more.below <= less.below + 0.35);
+        }
+    }
+
+    #[test]
+    fn an_exponential_tail_is_continued_at_its_own_pace() {
+        let count = 5_000;
+        let quantile = |rank: usize| -((rank as f64 + 0.5) / f64::from(count)).ln();
+        let tail = tail_of((0..count as usize).map(quantile));
+        for orders in [3.0, 4.0, 5.0] {
+            let found = tail.surprise(orders * std::f64::consts::LN_10).above;
+            assert!((found - orders).abs() < 0.25, "{found} for {orders}");
+        }
+    }
+
+    #[test]
+    fn a_heavy_tail_makes_the_same_value_less_surprising() {
+        let heavy = tail_of((1..3_000).map(|rank| (3_000.0 / f64::from(rank)).powf(0.5)));
+        let light = tail_of((1..3_000).map(|rank| (3_000.0 / f64::from(rank)).powf(0.1)));
+        assert!(heavy.surprise(100.0).above + 2.0 < light.surprise(100.0).above);
+    }
+
+    #[test]
+    fn what_always_was_so_is_no_surprise() {
+        let tail = tail_of(std::iter::repeat_n(3.0, 500));
+        let same = tail.surprise(3.0);
+        assert!(same.above < 0.01 && same.below < 0.01);
+        assert!(tail.surprise(3.1).above > 2.5);
+        assert!(Tail::new(5).surprise(1.0).above < 0.01);
+    }
 }

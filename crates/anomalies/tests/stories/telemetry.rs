@@ -93,6 +93,7 @@ fn noise_and_office_hours_alert_no_more_often_than_agreed() {
         }
     }
     let rate = raised as f64 / points as f64;
+    eprintln!("{rate:.5} alerts a point of quiet telemetry");
     assert!(rate <= DetectorOptions::default().alert_rate, "{rate}");
 }
 
@@ -110,6 +111,7 @@ fn a_stated_rate_is_kept_without_suppression() {
             raised += alerts(&Telemetry::steady(8_000, seed).judged_by(options.clone())).len();
         }
         let realised = raised as f64 / (20.0 * 8_000.0);
+        eprintln!("{realised:.5} of {alert_rate} without suppression");
         assert!(
             (0.5 * alert_rate..1.5 * alert_rate).contains(&realised),
             "{realised} of {alert_rate}"
