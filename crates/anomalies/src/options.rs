@@ -9,8 +9,8 @@ use crate::Season;
 #[serde(default, deny_unknown_fields)]
 pub struct DetectorOptions {
     /// Share of points of an undisturbed series that may be rare enough to alert, above 0 and below
-    /// 0.5. The realised rate is lower, since suppression joins neighbours into one alert
-    /// and many alerts raise the bar.
+    /// 0.5. The realised rate is lower, since suppression joins neighbours into one
+    /// alert and many alerts raise the bar.
     pub alert_rate: f64,
     /// Points after an alert in which no other one is raised, unless it is much rarer.
     pub refractory_points: u32,
@@ -22,7 +22,8 @@ pub struct DetectorOptions {
     /// Points that make up "what was seen before", per feature; at least 200. Older ones are
     /// forgotten, which is how a detector gets used to a new normal.
     pub history_points: u32,
-    /// Seasons that the series may have. One is used only while it predicts better than the level.
+    /// Seasons that the series may have. `expected` is a season's only while it predicts better than
+    /// the level.
     pub seasons: Vec<Season>,
 }
 
