@@ -1,13 +1,13 @@
 //! The way into the tables: a data collection rule, its endpoint where one is wanted, a summary rule.
 
-use foretide_sentinel_arm::{ContentBody, ContentKind};
+use foretide_domain::Phase;
+use foretide_sentinel_arm::{ArmClient, ArmError, ContentBody, ContentKind};
 use serde_json::{Map, Value, json};
 
 use crate::body::body;
 use crate::names::{TAG, TAG_VALUE};
 use crate::pack::{Delivery, Item, PackOptions};
 use crate::tables::{INCIDENTS, TableDeclaration};
-use foretide_domain::Phase;
 
 /// Name of the data collection rule.
 pub(crate) const RULE: &str = "dcr-foretide";
@@ -103,4 +103,42 @@ fn summary() -> ContentBody {
             "timeSelector": "TimeGenerated",
         },
     }}))
+}
+
+/// Where rows for the tables are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayIn {
+    /// Logs ingestion endpoint.
+    pub endpoint: String,
+    /// Immutable id of the data collection rule.
+    pub rule: String,
+}
+
+/// The way into the tables as it was laid out; nothing before that.
+///
+/// # Errors
+/// When the workspace cannot be read.
+pub async fn way_in(client: &ArmClient) -> Result<Option<WayIn>, ArmError> {
+    let Some(rule) = client
+        .content(ContentKind::DataCollectionRule, RULE)
+        .await?
+    else {
+        return Ok(None);
+    };
+    let properties = &rule["properties"];
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    let endpoint = match text(&properties["endpoints"]["logsIngestion"]) {
+        Some(direct) => Some(direct),
+        None => {
+            let endpoint = client
+                .content(ContentKind::DataCollectionEndpoint, ENDPOINT)
+                .await?
+                .unwrap_or_default();
+            text(&endpoint["properties"]["logsIngestion"]["endpoint"])
+        }
+    };
+    let identifier = text(&properties["immutableId"]);
+    Ok(endpoint
+        .zip(identifier)
+        .map(|(endpoint, rule)| WayIn { endpoint, rule }))
 }

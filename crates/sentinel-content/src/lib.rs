@@ -13,6 +13,7 @@ mod solution;
 mod tables;
 mod workbook;
 
+pub use collection::{WayIn, way_in};
 pub use diff::{Difference, differences};
 pub use pack::{Delivery, HeldBack, Item, Pack, PackError, PackOptions, Playbook};
 pub use plan::{Change, ContentError, Plan, PlanStep};

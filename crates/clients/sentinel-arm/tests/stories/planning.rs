@@ -20,23 +20,6 @@ fn expected(hour: u32, text: &str) -> PlanningIncident {
 
 /// What a person does in the portal.
 async fn edit_by_hand(world: &World, name: &str, change: impl FnOnce(&mut Value)) {
-    let token = {
-        let http = foretide_http::client(&foretide_http::ClientOptions::default()).unwrap();
-        let address = format!(
-            "{}/{}/oauth2/v2.0/token",
-            world.emulator.base_url(),
-            foretide_emulator::EmulatorConfig::TENANT
-        );
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "a-person"),
-            ("client_secret", "any"),
-            ("scope", "https://management.azure.com/.default"),
-        ];
-        let answer = http.post(address).form(&form).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        answer["access_token"].as_str().unwrap().to_owned()
-    };
     let incidents = world
         .emulator
         .arm_resources("Microsoft.SecurityInsights/incidents");
@@ -51,7 +34,7 @@ async fn edit_by_hand(world: &World, name: &str, change: impl FnOnce(&mut Value)
     );
     let answer = http
         .put(address)
-        .bearer_auth(token)
+        .bearer_auth(&world.token)
         .json(&body)
         .send()
         .await
