@@ -2,7 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, date, string, text, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+    big_integer, big_integer_null, boolean, date, double, integer, string, text,
+    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
 /// Migrations of the `ingestion` service, oldest first. Add-only.
@@ -12,7 +13,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Ledger)]
+        vec![Box::new(Ledger), Box::new(Queries)]
     }
 }
 
@@ -139,5 +140,106 @@ fn quarantined_row() -> TableCreateStatement {
         .col(text("sample"))
         .col(timestamp_with_time_zone("known_at"))
         .col(uuid("run_id"))
+        .to_owned()
+}
+
+/// What the query API was asked: how far, what is still to be asked, what it has cost, and how late
+/// rows come in.
+struct Queries;
+
+impl MigrationName for Queries {
+    fn name(&self) -> &'static str {
+        "m20261123_000002_ingestion_queries"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Queries {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            query_watermark(),
+            pending_day(),
+            query_cost(),
+            arrival_lag(),
+        ] {
+            manager.create_table(table).await?;
+        }
+        let by_time = Index::create()
+            .name("query_cost_asked_at")
+            .table("query_cost")
+            .col("asked_at")
+            .to_owned();
+        manager.create_index(by_time).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            "arrival_lag",
+            "query_cost",
+            "pending_day",
+            "query_watermark",
+        ] {
+            manager
+                .drop_table(Table::drop().table(table).to_owned())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Until when what was ingested has been looked at, by measure or (for lags) by table.
+fn query_watermark() -> TableCreateStatement {
+    Table::create()
+        .table("query_watermark")
+        .col(string("scope").primary_key())
+        .col(timestamp_with_time_zone("ingested_until"))
+        .col(uuid("run_id"))
+        .to_owned()
+}
+
+/// Days of a measure that have to be asked for, as planned by a run of that moment.
+fn pending_day() -> TableCreateStatement {
+    Table::create()
+        .table("pending_day")
+        .col(string("measure"))
+        .col(date("day"))
+        .col(timestamp_with_time_zone("planned_as_of"))
+        .col(uuid("run_id"))
+        .primary_key(Index::create().col("measure").col("day"))
+        .to_owned()
+}
+
+/// One query and what it has cost.
+fn query_cost() -> TableCreateStatement {
+    Table::create()
+        .table("query_cost")
+        .col(uuid("id").primary_key())
+        .col(timestamp_with_time_zone("asked_at"))
+        .col(string("table_name"))
+        .col(string("statement"))
+        .col(timestamp_with_time_zone("span_start"))
+        .col(timestamp_with_time_zone("span_end"))
+        .col(string("outcome"))
+        .col(string("plan"))
+        .col(big_integer("rows_answered"))
+        .col(big_integer("bytes_answered"))
+        .col(big_integer("bytes_scanned"))
+        .col(boolean("is_estimated"))
+        .col(big_integer_null("execution_ms"))
+        .col(double("price"))
+        .col(string("currency"))
+        .col(uuid("run_id"))
+        .to_owned()
+}
+
+/// How many rows of a table came in within a class of lag; old ones weigh less.
+fn arrival_lag() -> TableCreateStatement {
+    Table::create()
+        .table("arrival_lag")
+        .col(string("table_name"))
+        .col(integer("up_to_minutes"))
+        .col(double("weight"))
+        .col(uuid("run_id"))
+        .primary_key(Index::create().col("table_name").col("up_to_minutes"))
         .to_owned()
 }

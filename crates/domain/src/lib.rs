@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock of its own, no randomness but ids. Everything here is checked when it is
 //! made, so a value that exists is valid.
 
+mod arrival;
 mod clock;
 mod ids;
 mod principal;
@@ -12,6 +13,7 @@ mod table;
 mod time;
 mod use_case;
 
+pub use arrival::ArrivalLag;
 pub use clock::{Clock, FixedClock, SharedClock, SimulatedClock, SystemClock};
 pub use ids::{ForecastId, IdError, JobId, ProposalId, RiskWindowId, RunId};
 pub use principal::{Principal, Role};

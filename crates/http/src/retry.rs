@@ -39,7 +39,9 @@ impl RetryPolicy {
         }
     }
 
-    fn backoff(&self, attempt: u32) -> Duration {
+    /// The wait after this try (from 1): doubled each time, at most `max_wait`, with jitter.
+    #[must_use]
+    pub fn backoff(&self, attempt: u32) -> Duration {
         let doubled = self
             .base
             .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));

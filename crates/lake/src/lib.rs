@@ -7,6 +7,7 @@
 //! [`buckets`] holds the hourly and daily counts everything else is made from, bitemporally: by the
 //! time something happened and by the time it became known.
 
+pub mod arrivals;
 pub mod buckets;
 mod error;
 mod frame;

@@ -55,7 +55,7 @@ impl Text {
         let found = match self {
             Self::Column(name) => row.text(name),
             Self::FirstIn { column, property } => row.first_in(column, property),
-            Self::FirstListed(name) => row.text(name).map(first_listed),
+            Self::FirstListed(name) => row.text(name).map(|text| Cow::Owned(first_listed(&text))),
             Self::Either(first, second) => {
                 let first = first.of(row);
                 if first.is_empty() {
@@ -77,10 +77,10 @@ impl Text {
     }
 }
 
-fn first_listed(text: Cow<'_, str>) -> Cow<'_, str> {
+fn first_listed(text: &str) -> String {
     let decoration = |c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"');
     let first = text.split(',').next().unwrap_or_default();
-    Cow::Owned(first.trim_matches(decoration).to_owned())
+    first.trim_matches(decoration).to_owned()
 }
 
 /// Whether a thing counts.

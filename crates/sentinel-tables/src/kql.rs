@@ -213,14 +213,14 @@ fn summarize(query: &mut String, declared: &MeasureDeclaration, at: &str) {
 }
 
 /// The days of a measure that rows ingested in `(ingestedAfter, asOf]` may have changed, none before
-/// `earliest`. Answers with `Day` and `Rows`.
+/// `notBefore`. Answers with `Day` and `Rows`.
 #[must_use]
 pub fn arrivals_query(measure: Measure) -> String {
     let table = declared::table(measure.table());
     let declared = declared::measure(measure);
     let mut query = head(
         &format!("days that new rows may have changed: {}", declared.what),
-        "ingestedAfter: datetime, asOf: datetime, earliest: datetime",
+        "ingestedAfter: datetime, asOf: datetime, notBefore: datetime",
     );
     let name = table.table.name();
     let at = declared.at;
@@ -257,12 +257,12 @@ pub fn arrivals_query(measure: Measure) -> String {
             );
         }
     }
-    line(&mut query, "| where Day >= earliest");
+    line(&mut query, "| where Day >= notBefore");
     query
 }
 
 fn arrived(query: &mut String) {
-    line(query, "| where TimeGenerated >= earliest");
+    line(query, "| where TimeGenerated >= notBefore");
     line(
         query,
         "| where ingestion_time() > ingestedAfter and ingestion_time() <= asOf",
@@ -279,7 +279,7 @@ fn touched(query: &mut String, table: &str, key: &str, only_new: &str) {
     } else {
         line(
             query,
-            "| where TimeGenerated >= earliest and ingestion_time() <= asOf",
+            "| where TimeGenerated >= notBefore and ingestion_time() <= asOf",
         );
         line(query, &format!("{only_new}{key}"));
         line(query, "| where FirstIngested > ingestedAfter");
@@ -288,7 +288,7 @@ fn touched(query: &mut String, table: &str, key: &str, only_new: &str) {
     line(query, table);
     line(
         query,
-        "| where TimeGenerated >= earliest and ingestion_time() <= asOf",
+        "| where TimeGenerated >= notBefore and ingestion_time() <= asOf",
     );
     line(query, &format!("| where {key} in (touched)"));
 }
@@ -300,7 +300,7 @@ pub fn newest_query(table: SentinelTable) -> String {
     let declared = declared::table(table);
     let mut query = head(
         &format!("how late rows come in, and the newest: {}", declared.what),
-        "ingestedAfter: datetime, asOf: datetime, earliest: datetime",
+        "ingestedAfter: datetime, asOf: datetime, notBefore: datetime",
     );
     let at = lag_from(declared);
     line(&mut query, table.name());

@@ -37,5 +37,5 @@ pub use kql::KqlEngine;
 pub use mlflow::Mlflow;
 pub use postgres::Postgres;
 pub use process::ManagedProcess;
-pub use tools::{StartError, or_skip, repository_root, require_counterparts, tools_dir};
+pub use tools::{StartError, or_skip, python_of, repository_root, require_counterparts, tools_dir};
 pub use wait::{free_port, get_ok, wait_until};

@@ -70,6 +70,18 @@ pub fn or_skip<T>(started: Result<T, StartError>) -> anyhow::Result<Option<T>> {
     }
 }
 
+/// The Python interpreter of an environment in the tools folder, with the packages of
+/// `crates/xtask/requirements/<name>.txt`.
+///
+/// # Errors
+/// When the environment is not installed.
+pub fn python_of(environment: &'static str) -> Result<PathBuf, StartError> {
+    existing(
+        environment,
+        tools_dir().join(environment).join("bin/python"),
+    )
+}
+
 /// `path`, if it exists; else the error that says what is missing.
 pub(crate) fn existing(what: &'static str, path: PathBuf) -> Result<PathBuf, StartError> {
     if path.exists() {

@@ -1,6 +1,8 @@
 //! How much of the recent history can be trusted to be complete.
 
+use chrono::{DateTime, Utc};
 use foretide_calendar::Calendar;
+use foretide_domain::ArrivalLag;
 use foretide_features::HourGrid;
 
 /// Hours before the end that are judged.
@@ -33,6 +35,19 @@ pub(crate) fn completeness(calendar: &Calendar, active: &[bool], grid: HourGrid)
     if all > 0.0 { 1.0 - missing / all } else { 1.0 }
 }
 
+/// Share of the rows of the last 24 hours that have come in by a moment, by how late rows of the
+/// table usually are. 1 where nothing is known of that.
+pub(crate) fn arrived(lag: &ArrivalLag, as_of: DateTime<Utc>, grid: HourGrid) -> f64 {
+    let judged = JUDGED_HOURS.min(grid.hours);
+    let shares =
+        (grid.hours - judged..grid.hours).map(|hour| lag.completeness(grid.hour(hour), as_of));
+    let sum: f64 = shares.sum();
+    match i32::try_from(judged) {
+        Ok(judged) if judged > 0 => sum / f64::from(judged),
+        _ => 1.0,
+    }
+}
+
 fn share_of_active(active: &[bool], hours: impl Iterator<Item = usize>) -> Option<f64> {
     let (mut seen, mut with_activity) = (0.0, 0.0);
     for hour in hours {
@@ -45,6 +60,8 @@ fn share_of_active(active: &[bool], hours: impl Iterator<Item = usize>) -> Optio
 #[cfg(test)]
 mod tests {
     use foretide_calendar::CalendarConfig;
+
+    use foretide_domain::HOUR;
 
     use super::*;
 
@@ -108,5 +125,17 @@ mod tests {
         assert_eq!(judge(&[]), 1.0);
         assert_eq!(judge(&[true]), 1.0);
         assert_eq!(judge(&[false, false]), 0.0);
+    }
+
+    #[test]
+    fn rows_that_usually_come_late_are_missed() {
+        let day = grid(24);
+        let end = day.end();
+        let slow = ArrivalLag::new([(60, 500.0), (1440, 500.0)]);
+        let now = arrived(&slow, end, day);
+        let later = arrived(&slow, end + HOUR * 24, day);
+        assert!(now > 0.6 && now < 0.8, "{now}");
+        assert!(later > now && (arrived(&slow, end + HOUR * 48, day) - 1.0).abs() < 1e-9);
+        assert!((arrived(&ArrivalLag::default(), end, day) - 1.0).abs() < 1e-12);
     }
 }

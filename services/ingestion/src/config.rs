@@ -10,6 +10,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::cost::CostConfig;
+
 /// Configuration of the service. Exactly one of `files` and `log_analytics` is set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -143,9 +145,19 @@ pub struct LogAnalyticsConfig {
     /// Days of history that the first run reads.
     #[serde(default = "ninety")]
     pub history_days: u32,
-    /// Days before the watermark that every run asks for again, for rows that arrive late.
-    #[serde(default = "three")]
-    pub overlap_days: u32,
+    /// Minutes before the last run's moment from which every run looks again for rows that have come
+    /// in: rows can be asked for only a while after they are ingested, and clocks differ.
+    #[serde(default = "two_hours")]
+    pub overlap_minutes: u32,
+    /// Seconds that the service may work on a query.
+    #[serde(default = "three_minutes")]
+    pub wait_seconds: u32,
+    /// Queries that may run at the same time.
+    #[serde(default = "two")]
+    pub concurrent_queries: u8,
+    /// Prices and limits of queries.
+    #[serde(default)]
+    pub cost: CostConfig,
 }
 
 fn public_endpoint() -> Url {
@@ -160,8 +172,16 @@ fn ninety() -> u32 {
     90
 }
 
-fn three() -> u32 {
-    3
+fn two_hours() -> u32 {
+    120
+}
+
+fn three_minutes() -> u32 {
+    180
+}
+
+fn two() -> u8 {
+    2
 }
 
 /// A configuration that cannot be.
@@ -272,12 +292,33 @@ impl LogAnalyticsConfig {
                 self.history_days.to_string(),
             );
         }
-        if !(1..=31).contains(&self.overlap_days) {
-            return refuse(
-                "overlap_days",
-                "from 1 to 31",
-                self.overlap_days.to_string(),
-            );
+        let bounds = [
+            (
+                "overlap_minutes",
+                self.overlap_minutes,
+                5..=10_080,
+                "from 5 to 10080",
+            ),
+            (
+                "wait_seconds",
+                self.wait_seconds,
+                10..=600,
+                "from 10 to 600",
+            ),
+            (
+                "concurrent_queries",
+                self.concurrent_queries.into(),
+                1..=5,
+                "from 1 to 5",
+            ),
+        ];
+        for (key, value, allowed, words) in bounds {
+            if !allowed.contains(&value) {
+                return refuse(key, words, value.to_string());
+            }
+        }
+        if let Some((key, value)) = self.cost.problem() {
+            return refuse(key, "a number that is not negative", value.to_string());
         }
         Ok(())
     }

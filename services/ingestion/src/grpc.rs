@@ -13,9 +13,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use crate::service::{Ingestion, TableOutcome};
+use crate::cost::Spent;
+use crate::service::{Ingestion, QueryCosts, TableCompleteness, TableOutcome};
 use crate::source::Run;
-use crate::storage::{QuarantinedRow, Watermark};
+use crate::storage::{QuarantinedRow, QueryCost, Watermark};
 
 /// Messages to a slow caller that may wait; progress beyond it is left out.
 const WAITING_MESSAGES: usize = 64;
@@ -75,6 +76,34 @@ impl IngestionService for Grpc {
         }))
     }
 
+    async fn get_query_costs(
+        &self,
+        request: Request<api::GetQueryCostsRequest>,
+    ) -> Result<Response<api::GetQueryCostsResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::GetQueryCostsRequest { since, limit } = request.into_inner();
+        let since = since
+            .map(|since| moment("since", Some(since)))
+            .transpose()
+            .map_err(into_status)?;
+        let costs = self.ingestion.query_costs(since, limit).await;
+        Ok(Response::new(costs_message(costs.map_err(into_status)?)))
+    }
+
+    async fn list_completeness(
+        &self,
+        request: Request<api::ListCompletenessRequest>,
+    ) -> Result<Response<api::ListCompletenessResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::ListCompletenessRequest { as_of, hours } = request.into_inner();
+        let as_of = moment("as_of", as_of).map_err(into_status)?;
+        let tables = self.ingestion.completeness(as_of, hours).await;
+        let tables = tables.map_err(into_status)?;
+        Ok(Response::new(api::ListCompletenessResponse {
+            tables: tables.into_iter().map(completeness_message).collect(),
+        }))
+    }
+
     async fn list_quarantine(
         &self,
         request: Request<api::ListQuarantineRequest>,
@@ -93,6 +122,80 @@ impl IngestionService for Grpc {
         Ok(Response::new(api::ListQuarantineResponse {
             rows: rows.into_iter().map(quarantine_message).collect(),
         }))
+    }
+}
+
+fn costs_message(costs: QueryCosts) -> api::GetQueryCostsResponse {
+    let QueryCosts {
+        day,
+        month,
+        config,
+        budget_spent,
+        queries,
+    } = costs;
+    api::GetQueryCostsResponse {
+        day: Some(spending(day)),
+        month: Some(spending(month)),
+        currency: config.currency,
+        budget: Some(api::QueryBudget {
+            money_a_day: config.budget.money_a_day,
+            money_a_month: config.budget.money_a_month,
+            gigabytes_a_day: config.budget.gigabytes_a_day,
+            gigabytes_a_month: config.budget.gigabytes_a_month,
+            spent: budget_spent,
+        }),
+        queries: queries.into_iter().map(query_message).collect(),
+    }
+}
+
+fn spending(spent: Spent) -> api::QuerySpending {
+    let Spent {
+        queries,
+        bytes,
+        price,
+    } = spent;
+    api::QuerySpending {
+        queries,
+        bytes_scanned: bytes,
+        price,
+    }
+}
+
+fn query_message(query: QueryCost) -> api::QueryCost {
+    api::QueryCost {
+        asked_at: timestamp(query.asked_at),
+        table: query.table,
+        statement: query.statement,
+        span_start: timestamp(query.span.start),
+        span_end: timestamp(query.span.end),
+        outcome: query.outcome,
+        plan: query.plan,
+        rows_answered: query.rows_answered,
+        bytes_answered: query.bytes_answered,
+        bytes_scanned: query.bytes_scanned,
+        is_estimated: query.is_estimated,
+        execution_ms: query.execution_ms,
+        price: query.price,
+        run_id: query.run_id.to_string(),
+    }
+}
+
+fn completeness_message(known: TableCompleteness) -> api::TableCompleteness {
+    let TableCompleteness { table, lag, hours } = known;
+    let within = |share| lag.quantile(share).unwrap_or_default();
+    api::TableCompleteness {
+        table: table.name().to_owned(),
+        p50_minutes: within(0.5),
+        p90_minutes: within(0.9),
+        p99_minutes: within(0.99),
+        rows: lag.weight(),
+        hours: hours
+            .into_iter()
+            .map(|(hour, completeness)| api::HourCompleteness {
+                hour: timestamp(hour),
+                completeness,
+            })
+            .collect(),
     }
 }
 

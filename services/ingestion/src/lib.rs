@@ -11,6 +11,7 @@
 //! that a simulated clock can replay a recorded workspace.
 
 pub mod config;
+pub mod cost;
 mod days;
 mod error;
 mod event;
@@ -35,8 +36,10 @@ use foretide_api::ingestion::v1::ingestion_service_server::{IngestionServiceServ
 use foretide_db::Database;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 pub use pseudonym::{KeyError, Pseudonyms};
-pub use service::{Ingestion, MAX_LISTED, Progress, TableOutcome};
-pub use storage::{QuarantinedRow, Watermark};
+pub use service::{
+    Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness, TableOutcome,
+};
+pub use storage::{QuarantinedRow, QueryCost, Watermark};
 use tonic::service::Routes;
 
 use crate::files::FilesSource;
@@ -74,8 +77,13 @@ pub async fn open(ctx: &ServiceContext, config: Config) -> Result<Ingestion, Bui
     let ledger = Ledger::new(database);
     let recorder = Recorder::new(ctx.lake.clone(), ledger.clone());
     let tables = config.tables();
+    let cost = config.log_analytics.as_ref();
+    let cost = cost
+        .map(|workspace| workspace.cost.clone())
+        .unwrap_or_default();
     let source = open_source(ctx, config, recorder)?;
-    Ok(Ingestion::new(source, ledger, tables))
+    let clock = foretide_domain::SharedClock::clone(&ctx.clock);
+    Ok(Ingestion::new(source, ledger, tables, cost, clock))
 }
 
 fn open_source(
@@ -84,7 +92,7 @@ fn open_source(
     recorder: Recorder,
 ) -> Result<Arc<dyn HistorySource>, BuildError> {
     if let Some(workspace) = config.log_analytics {
-        let source = LogAnalyticsSource::open(workspace, recorder, &ctx.clock)
+        let source = LogAnalyticsSource::open(workspace, ctx.lake.clone(), recorder, &ctx.clock)
             .map_err(|error| BuildError::new("the Log Analytics source", error))?;
         return Ok(Arc::new(source));
     }

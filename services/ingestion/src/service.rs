@@ -2,16 +2,46 @@
 
 use std::sync::Arc;
 
-use foretide_domain::SentinelTable;
+use chrono::{DateTime, TimeDelta, Utc};
+use foretide_domain::{ArrivalLag, HOUR, SentinelTable, SharedClock, floor_day, floor_hour};
 use tokio::sync::Mutex;
 
+use crate::cost::{CostConfig, Spent, month_start};
 use crate::error::IngestionError;
 use crate::metrics::Metrics;
 use crate::source::{HistorySource, Run, TableReport};
-use crate::storage::{Ledger, QuarantinedRow, Watermark};
+use crate::storage::{Ledger, QuarantinedRow, QueryCost, Watermark};
 
-/// Most refused rows that are listed at once.
+/// Most refused rows, or queries, that are listed at once.
 pub const MAX_LISTED: u32 = 1000;
+/// Most hours of which completeness is told at once.
+pub const MAX_HOURS: u32 = 168;
+
+/// What queries have cost, against the budget.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryCosts {
+    /// Since midnight UTC.
+    pub day: Spent,
+    /// Since the first of the month.
+    pub month: Spent,
+    /// Prices and limits.
+    pub config: CostConfig,
+    /// Which limit is reached; empty when none is.
+    pub budget_spent: String,
+    /// The latest queries, newest first.
+    pub queries: Vec<QueryCost>,
+}
+
+/// How complete the last hours of a table are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableCompleteness {
+    /// Which table.
+    pub table: SentinelTable,
+    /// How late its rows come in.
+    pub lag: ArrivalLag,
+    /// Start of an hour, and the probability that a row of it is there. Oldest first.
+    pub hours: Vec<(DateTime<Utc>, f64)>,
+}
 
 /// What became of one table in a run.
 #[derive(Debug)]
@@ -34,6 +64,8 @@ pub struct Ingestion {
     ledger: Ledger,
     tables: Vec<SentinelTable>,
     metrics: Metrics,
+    cost: CostConfig,
+    clock: SharedClock,
     /// Two runs at once would read the same rows twice.
     running: Arc<Mutex<()>>,
 }
@@ -43,11 +75,15 @@ impl Ingestion {
         source: Arc<dyn HistorySource>,
         ledger: Ledger,
         tables: Vec<SentinelTable>,
+        cost: CostConfig,
+        clock: SharedClock,
     ) -> Self {
         Self {
             source,
             ledger,
             tables,
+            cost,
+            clock,
             metrics: Metrics::new(),
             running: Arc::default(),
         }
@@ -130,13 +166,76 @@ impl Ingestion {
         table: Option<SentinelTable>,
         limit: u32,
     ) -> Result<Vec<QuarantinedRow>, IngestionError> {
-        let limit = if limit == 0 {
-            100
-        } else {
-            limit.min(MAX_LISTED)
-        };
-        Ok(self.ledger.quarantine(table, limit.into()).await?)
+        Ok(self.ledger.quarantine(table, listed(limit)).await?)
     }
+
+    /// What queries have cost today and this month, and the latest of them since a moment (24 hours
+    /// ago when none is given). A limit of 0 means 100.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn query_costs(
+        &self,
+        since: Option<DateTime<Utc>>,
+        limit: u32,
+    ) -> Result<QueryCosts, IngestionError> {
+        let now = self.clock.now();
+        let since = since.unwrap_or(now - TimeDelta::days(1));
+        let day = self.ledger.spent_since(floor_day(now)).await?;
+        let month = self.ledger.spent_since(month_start(now)).await?;
+        let allowed = self.cost.allow(now, &day, &month);
+        Ok(QueryCosts {
+            day,
+            month,
+            budget_spent: allowed.map_or_else(|spent| spent.to_string(), |()| String::new()),
+            config: self.cost.clone(),
+            queries: self.ledger.costs(since, listed(limit)).await?,
+        })
+    }
+
+    /// How complete the last full hours before a moment are, for each table of which enough rows
+    /// have come in to say. 0 hours mean 24.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn completeness(
+        &self,
+        as_of: DateTime<Utc>,
+        hours: u32,
+    ) -> Result<Vec<TableCompleteness>, IngestionError> {
+        let hours = match hours {
+            0 => 24,
+            hours => hours.min(MAX_HOURS),
+        };
+        let end = floor_hour(as_of);
+        let mut tables = Vec::new();
+        for table in &self.tables {
+            let lag = self.ledger.arrival_lag(*table).await?;
+            if !lag.is_known() {
+                continue;
+            }
+            let starts = (1..=hours).rev().filter_map(|before| {
+                let before = i32::try_from(before).ok()?;
+                end.checked_sub_signed(HOUR * before)
+            });
+            tables.push(TableCompleteness {
+                table: *table,
+                hours: starts
+                    .map(|hour| (hour, lag.completeness(hour, as_of)))
+                    .collect(),
+                lag,
+            });
+        }
+        Ok(tables)
+    }
+}
+
+fn listed(limit: u32) -> u64 {
+    u64::from(if limit == 0 {
+        100
+    } else {
+        limit.min(MAX_LISTED)
+    })
 }
 
 fn trouble(report: &TableReport) -> String {

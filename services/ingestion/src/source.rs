@@ -83,6 +83,9 @@ pub enum IngestError {
         #[source]
         source: foretide_log_analytics::QueryError,
     },
+    /// No more queries for now.
+    #[error(transparent)]
+    Budget(#[from] crate::cost::BudgetSpent),
     /// The answer is not what the query asks for.
     #[error("the answer for {measure} cannot be used: {problem}")]
     Answer {

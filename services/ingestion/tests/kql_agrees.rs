@@ -312,7 +312,7 @@ async fn every_query_counts_what_the_files_source_counts_and_finds_what_has_chan
         let moments = [
             ("ingestedAfter", midway),
             ("asOf", in_the_end),
-            ("earliest", span.start - TimeDelta::days(40)),
+            ("notBefore", span.start - TimeDelta::days(40)),
         ];
         let arrivals = ask(&engine, &moments, &arrivals_query(measure)).await;
         let days: BTreeSet<NaiveDate> = arrivals
@@ -326,7 +326,7 @@ async fn every_query_counts_what_the_files_source_counts_and_finds_what_has_chan
         let moments = [
             ("ingestedAfter", span.start - TimeDelta::days(1)),
             ("asOf", in_the_end),
-            ("earliest", span.start - TimeDelta::days(1)),
+            ("notBefore", span.start - TimeDelta::days(1)),
         ];
         let lags = ask(&engine, &moments, &newest_query(name)).await;
         assert!(!lags.rows.is_empty(), "{name}");

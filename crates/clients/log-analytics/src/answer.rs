@@ -4,6 +4,8 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Statistics;
+
 /// A value of a cell, by the type of its column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
@@ -50,6 +52,15 @@ impl Table {
     }
 }
 
+/// The result of a query and what it has cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The result.
+    pub table: Table,
+    /// The cost.
+    pub statistics: Statistics,
+}
+
 /// A body that is no answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
@@ -89,6 +100,7 @@ struct Body {
     #[serde(default)]
     tables: Vec<RawTable>,
     error: Option<Value>,
+    statistics: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +115,8 @@ struct RawTable {
 ///
 /// # Errors
 /// Says where the body is not what it should be; [`AnswerError::Partial`] when it carries an error.
-pub fn parse_answer(body: &[u8]) -> Result<Table, AnswerError> {
+pub fn parse_answer(body: &[u8]) -> Result<Answer, AnswerError> {
+    let bytes_answered = u64::try_from(body.len()).unwrap_or(u64::MAX);
     let body: Body = serde_json::from_slice(body)
         .map_err(|error| AnswerError::Malformed(clip(&error.to_string())))?;
     if let Some(error) = body.error.filter(|error| !error.is_null()) {
@@ -125,7 +138,10 @@ pub fn parse_answer(body: &[u8]) -> Result<Table, AnswerError> {
         .enumerate()
         .map(|(row, cells)| read_row(row, cells, &columns))
         .collect::<Result<_, _>>()?;
-    Ok(Table { columns, rows })
+    Ok(Answer {
+        table: Table { columns, rows },
+        statistics: Statistics::read(body.statistics.as_ref(), bytes_answered),
+    })
 }
 
 fn read_row(row: usize, cells: Vec<Value>, columns: &[Column]) -> Result<Vec<Cell>, AnswerError> {
@@ -250,7 +266,7 @@ mod tests {
             ],
             [null, null, null, null, null, null]
         ]);
-        let table = parse_answer(&answer(&columns, &rows)).unwrap();
+        let table = parse_answer(&answer(&columns, &rows)).unwrap().table;
         assert_eq!(table.rows[0][1], Cell::Integer(9));
         assert_eq!(table.rows[0][2], Cell::Bool(true));
         assert!(matches!(table.rows[0][3], Cell::Real(nan) if nan.is_nan()));
@@ -296,7 +312,7 @@ mod tests {
         #[test]
         fn numbers_come_back(values in prop::collection::vec(any::<i64>(), 0..20)) {
             let rows: Vec<_> = values.iter().map(|value| json!([value])).collect();
-            let table = parse_answer(&answer(&json!([{"name": "n", "type": "long"}]), &json!(rows))).unwrap();
+            let table = parse_answer(&answer(&json!([{"name": "n", "type": "long"}]), &json!(rows))).unwrap().table;
             let read: Vec<_> = table.rows.into_iter().map(|row| row[0].clone()).collect();
             prop_assert_eq!(read, values.into_iter().map(Cell::Integer).collect::<Vec<_>>());
         }

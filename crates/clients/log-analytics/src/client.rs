@@ -2,23 +2,77 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foretide_domain::SharedClock;
 use foretide_entra::TokenSource;
 use foretide_http::{BodyError, RetryPolicy};
 use reqwest::{Response, StatusCode};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
+use uuid::Uuid;
 
 use crate::answer::{clip, innermost_message};
-use crate::{AnswerError, QueryError, Table, parse_answer};
+use crate::{Answer, AnswerError, QueryError, QueryLimits, Statistics, Table, parse_answer};
 
 /// Largest answer that is read, bytes. The service itself stops at about 100 MB.
 pub const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// Seconds that the service may work on a query.
-const PREFER: &str = "wait=180";
+/// Most rows of an answer, by the service's limits.
+const MAX_ROWS: usize = 500_000;
+/// Longest that the service works on a query.
+pub const MAX_WAIT: Duration = Duration::from_secs(600);
+/// Time for the answer to travel, beside the work on it.
+const TRANSPORT: Duration = Duration::from_secs(20);
+
+/// How long is waited for an answer, and how often it is asked for.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Time the service may work on a query, at most [`MAX_WAIT`].
+    pub work: Duration,
+    /// Tries in all, the first included.
+    pub attempts: u32,
+    /// Wait before the second try; doubles from there, with jitter of up to half.
+    pub base: Duration,
+    /// Longest single wait. A `Retry-After` beyond it ends the tries.
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    /// Three minutes of work, as the service has it by default; waits as long as its own queue.
+    fn default() -> Self {
+        Self {
+            work: Duration::from_secs(180),
+            attempts: 6,
+            base: Duration::from_millis(500),
+            longest: Duration::from_secs(180),
+        }
+    }
+}
+
+impl Patience {
+    fn wait_seconds(&self) -> u64 {
+        self.work.min(MAX_WAIT).as_secs().max(1)
+    }
+
+    fn wait(&self, error: &QueryError, attempt: u32) -> Option<Duration> {
+        let backoff = RetryPolicy {
+            attempts: self.attempts,
+            base: self.base,
+            max_wait: self.longest,
+        };
+        match error {
+            QueryError::Throttled { retry_after } | QueryError::Unavailable { retry_after, .. } => {
+                match retry_after {
+                    Some(asked) => (*asked <= self.longest).then_some(*asked),
+                    None => Some(backoff.backoff(attempt)),
+                }
+            }
+            _ => None,
+        }
+    }
+}
 
 /// The workspace that is queried.
 #[derive(Debug, Clone)]
@@ -38,7 +92,8 @@ pub struct QueryClient {
     workspace: WorkspaceConfig,
     address: Url,
     tokens: Arc<dyn TokenSource>,
-    retry: RetryPolicy,
+    patience: Patience,
+    limits: QueryLimits,
     clock: SharedClock,
 }
 
@@ -75,47 +130,95 @@ impl QueryClient {
             workspace,
             address,
             tokens,
-            retry: RetryPolicy::default(),
+            patience: Patience::default(),
+            limits: QueryLimits::default(),
             clock,
         })
     }
 
-    /// Repeats failed calls as this policy says.
+    /// Is as patient as this.
     #[must_use]
-    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
-    /// Runs a query and gives all its rows, or an error.
+    /// Keeps within these limits, which all clients of the same identity share.
+    #[must_use]
+    pub fn with_limits(mut self, limits: QueryLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Runs a query and gives all its rows, or an error. 429 and most 5xx are waited for and tried
+    /// again, as long as `Retry-After` says or with growing, jittered waits; a time-out is not, since
+    /// the same query would run into it again.
     ///
     /// # Errors
     /// See [`QueryError`]; [`QueryError::asks_for_less`] tells when a shorter time may help.
-    pub async fn query(&self, kql: &str) -> Result<Table, QueryError> {
-        let token = self
-            .tokens
-            .token(&self.workspace.audience)
+    pub async fn query(&self, kql: &str) -> Result<Answer, QueryError> {
+        let _running = self.limits.start().await;
+        let mut attempt = 1;
+        loop {
+            let outcome = self.attempt(kql).await;
+            let wait = match &outcome {
+                Err(error) if attempt < self.patience.attempts => {
+                    self.patience.wait(error, attempt)
+                }
+                _ => None,
+            };
+            let Some(wait) = wait else { return outcome };
+            tracing::debug!(attempt, wait_ms = wait.as_millis(), "the query is repeated");
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// One try, with a second token when the first has ended meanwhile.
+    async fn attempt(&self, kql: &str) -> Result<Answer, QueryError> {
+        let token = self.token().await?;
+        match self.send(kql, &token).await {
+            Err(refused @ QueryError::Unauthorized { .. }) => {
+                let fresh = self.token().await?;
+                if fresh.expose_secret() == token.expose_secret() {
+                    return Err(refused);
+                }
+                self.send(kql, &fresh).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn token(&self) -> Result<SecretString, QueryError> {
+        let token = self.tokens.token(&self.workspace.audience).await;
+        Ok(token.map_err(QueryError::Token)?.secret)
+    }
+
+    async fn send(&self, kql: &str, token: &SecretString) -> Result<Answer, QueryError> {
+        let wait = self.patience.wait_seconds();
+        let response = self
+            .http
+            .post(self.address.clone())
+            .bearer_auth(token.expose_secret())
+            .header("Prefer", format!("wait={wait}, include-statistics=true"))
+            .header("x-ms-client-request-id", Uuid::new_v4().to_string())
+            .timeout(Duration::from_secs(wait) + TRANSPORT)
+            .json(&json!({ "query": kql }))
+            .send()
             .await
-            .map_err(QueryError::Token)?;
-        let body = json!({ "query": kql });
-        let request = || {
-            self.http
-                .post(self.address.clone())
-                .bearer_auth(token.secret.expose_secret())
-                .header("Prefer", PREFER)
-                .json(&body)
-        };
-        let response = foretide_http::send(&self.retry, request)
-            .await
-            .map_err(|error| QueryError::Unavailable {
-                reason: clip(&error.to_string()),
-            })?;
+            .map_err(lost)?;
+        let id = response.headers().get("x-ms-request-id");
+        let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+        tracing::debug!(status = response.status().as_u16(), request_id = %clip(id), "query answered");
         match response.status() {
-            StatusCode::OK => read_table(response).await,
+            StatusCode::OK => read_answer(response).await,
             // a workspace that has never had any data
-            StatusCode::NO_CONTENT => Ok(Table {
-                columns: Vec::new(),
-                rows: Vec::new(),
+            StatusCode::NO_CONTENT => Ok(Answer {
+                table: Table {
+                    columns: Vec::new(),
+                    rows: Vec::new(),
+                },
+                statistics: Statistics::default(),
             }),
             _ => Err(self.refusal(response).await),
         }
@@ -136,9 +239,13 @@ impl QueryClient {
             StatusCode::PAYLOAD_TOO_LARGE => QueryError::TooLarge { message },
             StatusCode::TOO_MANY_REQUESTS => QueryError::Throttled { retry_after },
             StatusCode::GATEWAY_TIMEOUT => QueryError::Timeout,
-            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            status
+                if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+                    || status == StatusCode::REQUEST_TIMEOUT =>
+            {
                 QueryError::Unavailable {
                     reason: format!("HTTP {}", status.as_u16()),
+                    retry_after,
                 }
             }
             status => QueryError::Unexpected {
@@ -159,7 +266,18 @@ fn is_size_limit(message: &str) -> bool {
     .any(|mark| message.contains(mark))
 }
 
-async fn read_table(response: Response) -> Result<Table, QueryError> {
+/// What has become of a request without an answer.
+fn lost(error: reqwest::Error) -> QueryError {
+    if error.is_timeout() && !error.is_connect() {
+        return QueryError::Timeout;
+    }
+    QueryError::Unavailable {
+        reason: clip(&error.without_url().to_string()),
+        retry_after: None,
+    }
+}
+
+async fn read_answer(response: Response) -> Result<Answer, QueryError> {
     let body = foretide_http::read_body(response, MAX_ANSWER_BYTES)
         .await
         .map_err(|error| match error {
@@ -168,12 +286,20 @@ async fn read_table(response: Response) -> Result<Table, QueryError> {
             },
             BodyError::Broken(_) => QueryError::Unavailable {
                 reason: error.to_string(),
+                retry_after: None,
             },
         })?;
-    parse_answer(&body).map_err(|error| match error {
+    let answer = parse_answer(&body).map_err(|error| match error {
         AnswerError::Partial(message) => QueryError::Partial { message },
         error => QueryError::Unreadable(error),
-    })
+    })?;
+    // an answer that is full to the brim may have been cut without a word
+    if answer.table.rows.len() >= MAX_ROWS {
+        return Err(QueryError::TooLarge {
+            message: format!("{MAX_ROWS} rows, the most there can be"),
+        });
+    }
+    Ok(answer)
 }
 
 async fn error_message(response: Response) -> String {

@@ -65,6 +65,8 @@ pub enum QueryError {
     Unavailable {
         /// What happened.
         reason: String,
+        /// How long to wait, when the answer says it.
+        retry_after: Option<Duration>,
     },
     /// The answer is none of a query.
     #[error("the answer of Log Analytics cannot be read")]
@@ -87,6 +89,17 @@ impl QueryError {
             self,
             Self::TooLarge { .. } | Self::Partial { .. } | Self::Timeout
         )
+    }
+
+    /// Whether the workspace has no table of this name: no data of that kind has ever come in.
+    #[must_use]
+    pub fn misses_table(&self, table: &str) -> bool {
+        let Self::BadQuery { message } = self else {
+            return false;
+        };
+        let message = message.to_lowercase();
+        let table = table.to_lowercase();
+        message.contains("resolve") && message.contains(&format!("'{table}'"))
     }
 
     /// Whether the same query may succeed later without anybody acting.

@@ -3,7 +3,11 @@
 mod answer;
 mod client;
 mod error;
+mod limits;
+mod statistics;
 
-pub use answer::{AnswerError, Cell, Column, Table, parse_answer};
-pub use client::{MAX_ANSWER_BYTES, QueryClient, WorkspaceConfig};
+pub use answer::{Answer, AnswerError, Cell, Column, Table, parse_answer};
+pub use client::{MAX_ANSWER_BYTES, MAX_WAIT, Patience, QueryClient, WorkspaceConfig};
 pub use error::QueryError;
+pub use limits::{MAX_CONCURRENT, QueryLimits};
+pub use statistics::Statistics;

@@ -1,13 +1,14 @@
 //! What a model needs to score, and what has really happened.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{HOUR, SeriesId, TimeSpan, UseCaseId, floor_hour};
+use foretide_domain::{HOUR, SeriesId, TimeSpan, UseCase, UseCaseId, floor_hour};
 use foretide_features::HourGrid;
+use foretide_lake::arrivals::ArrivalStore;
 
 use super::{FeatureStore, MAX_VALUES, check_series, in_millis};
-use crate::completeness::completeness;
+use crate::completeness::{arrived, completeness};
 use crate::error::FeatureStoreError;
-use crate::history::table_measures;
+use crate::history::{History, table_measures};
 use crate::series;
 
 /// Counts of one series by hour.
@@ -82,8 +83,24 @@ impl FeatureStore {
             series: with_starts(series, recent.start, counts),
             hour_of_week: self.calendar.hours_of_week(start, horizon_hours),
             history_hour_of_week: self.calendar.hours_of_week(recent.start, kept_hours),
-            completeness: completeness(&self.calendar, &history.activity(use_case), history.grid),
+            completeness: self.completeness(use_case, &history, as_of).await?,
         })
+    }
+
+    /// How complete the newest history is: by what is silent that usually is not, and by how late
+    /// rows of the table usually come in, whichever is less.
+    async fn completeness(
+        &self,
+        use_case: &UseCase,
+        history: &History,
+        as_of: DateTime<Utc>,
+    ) -> Result<f64, FeatureStoreError> {
+        let table = use_case.series.measure.table();
+        let lag = ArrivalStore::new(self.lake.clone())
+            .read(table, as_of)
+            .await?;
+        let heard = completeness(&self.calendar, &history.activity(use_case), history.grid);
+        Ok(heard.min(arrived(&lag, as_of, history.grid)))
     }
 
     /// The counts of some series (of all, when none is named) in a span, as known at a moment: the

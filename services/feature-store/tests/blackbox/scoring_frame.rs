@@ -1,8 +1,9 @@
 //! What the scorer gets.
 
 use foretide_calendar::{CalendarConfig, Campaign};
-use foretide_domain::Measure;
+use foretide_domain::{ArrivalLag, Measure, RunId, SentinelTable};
 use foretide_feature_store::config::Config;
+use foretide_lake::arrivals::ArrivalStore;
 
 use crate::workspace::{Workspace, hour, row, series};
 
@@ -66,6 +67,18 @@ async fn a_series_of_long_ago_is_still_there() {
     let frame = workspace.scoring_frame(hour(6, 0), 24, 24).await.unwrap();
     let rare = series(&frame.series, "attack_volume/product=Rare");
     assert_eq!(rare.values, [0.0; 24]);
+}
+
+#[tokio::test]
+async fn completeness_falls_when_rows_usually_come_late() {
+    let mut workspace = Workspace::with_days(8).await;
+    let store = ArrivalStore::new(workspace.context.ctx.lake.clone());
+    let late = ArrivalLag::new([(60, 500.0), (1440, 500.0)]);
+    let table = SentinelTable::SecurityIncident;
+    let learnt = store.write(table, hour(8, 0), RunId::new(), &late);
+    learnt.await.unwrap();
+    let frame = workspace.scoring_frame(hour(8, 0), 24, 24).await.unwrap();
+    assert!(frame.completeness > 0.6 && frame.completeness < 0.8);
 }
 
 #[tokio::test]

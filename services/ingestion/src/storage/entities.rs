@@ -121,3 +121,96 @@ pub(crate) mod quarantined_row {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Until when what was ingested has been looked at.
+pub(crate) mod query_watermark {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "query_watermark")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub scope: String,
+        pub ingested_until: DateTimeUtc,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A day that has to be asked for.
+pub(crate) mod pending_day {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pending_day")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub measure: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub day: Date,
+        pub planned_as_of: DateTimeUtc,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// One query and what it has cost.
+pub(crate) mod query_cost {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "query_cost")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub asked_at: DateTimeUtc,
+        pub table_name: String,
+        pub statement: String,
+        pub span_start: DateTimeUtc,
+        pub span_end: DateTimeUtc,
+        pub outcome: String,
+        pub plan: String,
+        pub rows_answered: i64,
+        pub bytes_answered: i64,
+        pub bytes_scanned: i64,
+        pub is_estimated: bool,
+        pub execution_ms: Option<i64>,
+        pub price: f64,
+        pub currency: String,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of a table that came in within a class of lag.
+pub(crate) mod arrival_lag {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "arrival_lag")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub table_name: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub up_to_minutes: i32,
+        pub weight: f64,
+        pub run_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,6 +1,8 @@
 //! The ledger: what has been read, how far, and what was refused.
 
 mod entities;
+mod pull_ledger;
+mod pulls;
 mod queries;
 
 use std::collections::HashMap;
@@ -9,6 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use foretide_db::{Database, DbError};
 use foretide_domain::{RunId, SentinelTable};
 
+pub use self::pulls::QueryCost;
 use crate::source::Run;
 
 /// The ledger's failure.

@@ -15,9 +15,9 @@ use super::{Entry, EventFile, ObjectState, QuarantinedRow, Watermark};
 use crate::source::Run;
 
 /// Rows in one statement: below every engine's limit of bound values.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 
-fn unsigned(
+pub(super) fn unsigned(
     table: &'static str,
     column: &'static str,
     row: &str,
@@ -26,7 +26,7 @@ fn unsigned(
     u64::try_from(value).map_err(|_| DbError::corrupt(table, column, row, "negative"))
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

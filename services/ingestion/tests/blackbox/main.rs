@@ -6,6 +6,8 @@ mod bad_input;
 mod cluster;
 mod crashes;
 mod files;
+mod no_gap;
 mod query_api;
 mod replay;
+mod workspace;
 mod world;

@@ -1,105 +1,49 @@
 //! The Log Analytics source against a workspace that is faked on loopback.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use chrono::{DateTime, Utc};
-use foretide_domain::Measure;
+use chrono::TimeDelta;
+use foretide_domain::{Measure, SentinelTable};
 use foretide_ingestion::Config;
-use foretide_ingestion::config::LogAnalyticsConfig;
+use foretide_lake::arrivals::ArrivalStore;
 use foretide_service_runtime::testing::TestContext;
 use serde_json::{Value, json};
 
+use crate::workspace::{Fault, IncidentRow, SignInRow, Workspace, reading};
 use crate::world::{World, at};
 
-/// A workspace with incidents at given hours, which can be too large or out of order.
-#[derive(Default)]
-struct Workspace {
-    incidents: Mutex<Vec<(&'static str, &'static str, i64)>>,
-    queries: AtomicUsize,
-    only_single_days: AtomicBool,
-    broken: AtomicBool,
-}
+const NOON: &str = "2026-11-20T12:00:00Z";
 
-fn window(query: &str, name: &str) -> DateTime<Utc> {
-    let text = query
-        .split(&format!("let {name} = datetime("))
-        .nth(1)
-        .unwrap();
-    text.split(')').next().unwrap().parse().unwrap()
-}
-
-async fn answer(State(workspace): State<Arc<Workspace>>, Json(body): Json<Value>) -> Response {
-    workspace.queries.fetch_add(1, Ordering::SeqCst);
-    let query = body["query"].as_str().unwrap();
-    let (start, end) = (window(query, "windowStart"), window(query, "windowEnd"));
-    if workspace.broken.load(Ordering::SeqCst) && query.contains("SecurityIncident") {
-        return (
-            StatusCode::BAD_REQUEST,
-            Json(json!({"error": {"code": "BadArgumentError", "message": "no"}})),
-        )
-            .into_response();
+fn incident(name: u32, created: &str, severity: &'static str) -> IncidentRow {
+    let created = at(created);
+    IncidentRow {
+        name,
+        created,
+        closed: None,
+        severity,
+        generated: created,
+        ingested: created + TimeDelta::minutes(3),
     }
-    if query.contains("Newest") {
-        let columns = json!([{"name": "Newest", "type": "datetime"}]);
-        return table(&columns, &json!([["2026-11-20T11:30:00Z"]])).into_response();
-    }
-    if workspace.only_single_days.load(Ordering::SeqCst) && (end - start).num_days() > 1 {
-        let partial =
-            json!({"tables": [], "error": {"code": "PartialError", "message": "too many rows"}});
-        return Json(partial).into_response();
-    }
-    let columns = json!([{"name": "Hour", "type": "datetime"}, {"name": "Severity", "type": "string"}, {"name": "Product", "type": "string"}, {"name": "Tactic", "type": "string"}, {"name": "Value", "type": "long"}]);
-    let rows: Vec<Value> = if query.contains("Hour = bin(CreatedTime") {
-        let incidents = workspace.incidents.lock().unwrap();
-        let inside = incidents
-            .iter()
-            .filter(|(hour, ..)| (start..end).contains(&at(hour)));
-        inside
-            .map(|(hour, severity, n)| json!([hour, severity, "Defender", "", n]))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    table(&columns, &json!(rows)).into_response()
 }
 
-fn table(columns: &Value, rows: &Value) -> Json<Value> {
-    Json(json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]}))
+fn workspace_with_incidents() -> Arc<Workspace> {
+    let workspace = Arc::new(Workspace::default());
+    let mut rows = workspace.rows();
+    rows.now = at("2026-12-31T00:00:00Z");
+    rows.incidents = vec![
+        incident(1, "2026-11-12T10:20:00Z", "High"),
+        incident(2, "2026-11-19T10:20:00Z", "High"),
+        incident(3, "2026-11-20T11:10:00Z", "Low"),
+    ];
+    drop(rows);
+    workspace
 }
 
-async fn fake_azure(workspace: Arc<Workspace>) -> SocketAddr {
-    let token = || async {
-        Json(json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "t0ken"}))
-    };
-    let app = Router::new()
-        .route("/{tenant}/oauth2/v2.0/token", post(token))
-        .route("/v1/workspaces/{id}/query", post(answer))
-        .with_state(workspace);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    address
-}
-
-async fn world_of(workspace: &Arc<Workspace>) -> World {
-    let azure = fake_azure(Arc::clone(workspace)).await;
-    let log_analytics: LogAnalyticsConfig = serde_json::from_value(json!({
-        "workspace_id": "11111111-1111-1111-1111-111111111111",
-        "endpoint": format!("http://{azure}"),
-        "identity": {"authority": format!("http://{azure}"), "tenant": "contoso", "client_id": "c", "client_secret": "s"},
-        "history_days": 10,
-    }))
-    .unwrap();
+async fn world_of(workspace: &Arc<Workspace>, change: &Value) -> World {
     let context = TestContext::new("ingestion", at("2026-11-23T00:00:00Z"), &[]);
     let config = Config {
-        log_analytics: Some(log_analytics),
+        tables: vec![SentinelTable::SecurityIncident, SentinelTable::SigninLogs],
+        log_analytics: Some(reading(workspace, change).await),
         state_folder: Some(context.folder.path().join("state")),
         ..Config::default()
     };
@@ -108,79 +52,156 @@ async fn world_of(workspace: &Arc<Workspace>) -> World {
 
 #[tokio::test]
 async fn counts_become_buckets_and_only_changed_days_are_written_again() {
-    let workspace = Arc::new(Workspace::default());
-    *workspace.incidents.lock().unwrap() = vec![
-        ("2026-11-19T10:00:00Z", "High", 4),
-        ("2026-11-20T11:00:00Z", "Low", 9),
-    ];
-    let world = world_of(&workspace).await;
-    let summary = world.ingest("2026-11-20T12:00:00Z").await;
+    let workspace = workspace_with_incidents();
+    let world = world_of(&workspace, &json!({})).await;
+    let summary = world.ingest(NOON).await;
     assert_eq!(summary["SecurityIncident"].error, "");
-    assert_eq!(summary["SecurityIncident"].buckets_written, 2);
-    assert_eq!(
-        world
-            .count(Measure::Incidents, "2026-11-20T12:00:00Z")
-            .await,
-        13.0
-    );
-    let before = world.lake().await;
+    assert_eq!(summary["SecurityIncident"].buckets_written, 3);
+    assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
+    let buckets = async || {
+        let objects = world.lake().await.into_iter();
+        objects
+            .filter(|(path, _)| path.starts_with("buckets/"))
+            .count()
+    };
+    let before = buckets().await;
     world.ingest("2026-11-20T13:00:00Z").await;
-    assert_eq!(world.lake().await, before);
-    workspace.incidents.lock().unwrap()[1].2 = 11;
+    assert_eq!(buckets().await, before);
+    // comes in nine days late, and another changes its severity
+    let late = IncidentRow {
+        ingested: at("2026-11-20T13:30:00Z"),
+        ..incident(4, "2026-11-11T08:00:00Z", "Low")
+    };
+    let raised = IncidentRow {
+        generated: at("2026-11-20T13:20:00Z"),
+        ingested: at("2026-11-20T13:25:00Z"),
+        ..incident(2, "2026-11-19T10:20:00Z", "Low")
+    };
+    workspace.rows().incidents.extend([late, raised]);
+    workspace.rows().asked.clear();
     world.ingest("2026-11-20T14:00:00Z").await;
-    assert_eq!(world.lake().await.len(), before.len() + 1);
+    assert_eq!(buckets().await, before + 2);
+    let asked = workspace.rows().asked.clone();
+    let counts = asked.iter().filter(|name| *name == "counts/incidents");
+    assert_eq!(counts.count(), 2, "only the days touched: {asked:?}");
     assert_eq!(
         world
             .count(Measure::Incidents, "2026-11-20T13:00:00Z")
             .await,
-        13.0
+        3.0
     );
     assert_eq!(
         world
-            .count(Measure::Incidents, "2026-11-20T14:00:00Z")
+            .buckets(Measure::Incidents, "2026-11-20T14:00:00Z")
             .await,
-        15.0
+        workspace.expected(Measure::Incidents, at("2026-11-20T14:00:00Z"))
     );
 }
 
 #[tokio::test]
-async fn an_incomplete_answer_is_asked_for_in_halves() {
-    let workspace = Arc::new(Workspace::default());
-    *workspace.incidents.lock().unwrap() = vec![
-        ("2026-11-12T10:00:00Z", "High", 4),
-        ("2026-11-20T11:00:00Z", "Low", 9),
-    ];
-    workspace.only_single_days.store(true, Ordering::SeqCst);
-    let world = world_of(&workspace).await;
-    let summary = world.ingest("2026-11-20T12:00:00Z").await;
+async fn an_incomplete_slow_or_large_answer_is_asked_for_in_halves() {
+    for fault in [Fault::Partial, Fault::Slow] {
+        let workspace = workspace_with_incidents();
+        workspace.rows().faults = [fault, fault, fault].into();
+        let world = world_of(&workspace, &json!({})).await;
+        let summary = world.ingest(NOON).await;
+        assert_eq!(summary["SecurityIncident"].error, "");
+        assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
+    }
+    let workspace = workspace_with_incidents();
+    workspace.rows().most_rows = Some(1);
+    let world = world_of(&workspace, &json!({})).await;
+    let summary = world.ingest(NOON).await;
     assert_eq!(summary["SecurityIncident"].error, "");
-    assert_eq!(
-        world
-            .count(Measure::Incidents, "2026-11-20T12:00:00Z")
-            .await,
-        13.0
-    );
+    assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
 }
 
 #[tokio::test]
-async fn a_table_that_is_refused_does_not_stop_the_others() {
-    let workspace = Arc::new(Workspace::default());
-    workspace.broken.store(true, Ordering::SeqCst);
-    let world = world_of(&workspace).await;
-    let summary = world.ingest("2026-11-20T12:00:00Z").await;
+async fn a_table_that_is_refused_does_not_stop_the_others_and_is_taken_up_again() {
+    let workspace = workspace_with_incidents();
+    workspace.rows().faults = [Fault::Refused].into();
+    let world = world_of(&workspace, &json!({})).await;
+    let summary = world.ingest(NOON).await;
+    let error = &summary["SecurityIncident"].error;
+    assert!(error.contains("BadArgumentError"), "{error}");
+    assert_eq!(summary["SigninLogs"].error, "");
+    let watermarks = world.watermarks().await;
     assert!(
-        summary["SecurityIncident"]
-            .error
-            .contains("BadArgumentError"),
-        "{:?}",
-        summary["SecurityIncident"]
-    );
-    assert_eq!(summary["Usage"].error, "");
-    assert!(
-        world
-            .watermarks()
-            .await
+        watermarks
             .iter()
-            .all(|watermark| watermark.table != "SecurityIncident")
+            .all(|mark| mark.table != "SecurityIncident")
     );
+    let summary = world.ingest(NOON).await;
+    assert_eq!(summary["SecurityIncident"].error, "");
+    assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
+}
+
+#[tokio::test]
+async fn what_queries_cost_is_written_down_and_a_spent_budget_ends_them() {
+    let workspace = workspace_with_incidents();
+    workspace.rows().statistics =
+        Some(json!({"query": {"executionTime": 0.5, "dataProcessedKB": 1_000_000}}));
+    let cost = json!({"cost": {
+        "price_per_gb": {"basic": 0.01},
+        "plans": {"SecurityIncident": "basic"},
+        "budget": {"gigabytes_a_day": 3.0},
+    }});
+    let world = world_of(&workspace, &cost).await;
+    let summary = world.ingest(NOON).await;
+    assert_eq!(summary["SecurityIncident"].error, "");
+    let error = &summary["SigninLogs"].error;
+    assert!(error.contains("gigabytes_a_day"), "{error}");
+    assert_eq!(workspace.rows().asked.len(), 3);
+    let report = world.query_costs().await;
+    assert_eq!(report.queries.len(), 3);
+    let day = report.day.unwrap();
+    assert_eq!(day.bytes_scanned, 3 * 1_024_000_000);
+    assert!((day.price - 0.03072).abs() < 1e-9, "{}", day.price);
+    let newest = &report.queries[0];
+    assert_eq!(newest.statement, "newest/SecurityIncident");
+    assert_eq!(newest.execution_ms, Some(500));
+    assert!(!newest.is_estimated);
+    // still over: nothing is asked
+    world.ingest("2026-11-20T13:00:00Z").await;
+    assert_eq!(workspace.rows().asked.len(), 3);
+}
+
+#[tokio::test]
+async fn how_late_rows_come_in_is_learnt() {
+    let workspace = workspace_with_incidents();
+    {
+        let mut rows = workspace.rows();
+        for minute in 0..400 {
+            let generated = at("2026-11-20T00:00:00Z") + TimeDelta::minutes(minute);
+            let lag = if minute % 10 == 0 { 300 } else { 4 };
+            rows.sign_ins.push(SignInRow {
+                failed: true,
+                address: 1,
+                generated,
+                ingested: generated + TimeDelta::minutes(lag),
+            });
+        }
+    }
+    let world = world_of(&workspace, &json!({})).await;
+    world.ingest(NOON).await;
+    let store = ArrivalStore::new(world.context.ctx.lake.clone());
+    let lag = store
+        .read(SentinelTable::SigninLogs, at(NOON))
+        .await
+        .unwrap();
+    assert_eq!(
+        (lag.quantile(0.5), lag.quantile(0.99)),
+        (Some(5), Some(480))
+    );
+    let hour = at("2026-11-20T11:00:00Z");
+    let shares = [12, 14, 20]
+        .map(|later| lag.completeness(hour, at("2026-11-20T00:00:00Z") + TimeDelta::hours(later)));
+    assert!(shares[0] > 0.8 && shares[0] < 0.95, "{shares:?}");
+    assert!(shares[0] < shares[1] && shares[1] < shares[2]);
+    let known = world.completeness("2026-11-20T12:00:00Z", 3).await;
+    let sign_ins = known.iter().find(|table| table.table == "SigninLogs");
+    let sign_ins = sign_ins.unwrap();
+    assert_eq!(sign_ins.hours.len(), 3);
+    assert!((sign_ins.hours[2].completeness - shares[0]).abs() < 1e-9);
+    assert_eq!(sign_ins.p50_minutes, 5);
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_api::ingestion::v1::ingestion_service_client::IngestionServiceClient;
 use foretide_api::ingestion::v1::{
-    IngestRequest, ListQuarantineRequest, ListWatermarksRequest, QuarantinedRow, TableSummary,
+    GetQueryCostsRequest, GetQueryCostsResponse, IngestRequest, ListCompletenessRequest,
+    ListQuarantineRequest, ListWatermarksRequest, QuarantinedRow, TableCompleteness, TableSummary,
     Watermark, ingest_response::Event,
 };
 use foretide_api::timestamp;
@@ -192,6 +193,21 @@ impl World {
             .list_watermarks(ListWatermarksRequest {})
             .await;
         answer.unwrap().into_inner().watermarks
+    }
+
+    pub(crate) async fn query_costs(&self) -> GetQueryCostsResponse {
+        let request = GetQueryCostsRequest::default();
+        let answer = self.client().get_query_costs(request).await;
+        answer.unwrap().into_inner()
+    }
+
+    pub(crate) async fn completeness(&self, as_of: &str, hours: u32) -> Vec<TableCompleteness> {
+        let request = ListCompletenessRequest {
+            as_of: timestamp(at(as_of)),
+            hours,
+        };
+        let answer = self.client().list_completeness(request).await;
+        answer.unwrap().into_inner().tables
     }
 
     /// Paths and lengths of all objects of the lake.
