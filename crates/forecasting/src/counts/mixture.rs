@@ -18,6 +18,9 @@ const STEPS: usize = 20;
 /// Steps after which the length of a step has halved.
 const STEP_MEMORY: f64 = 20.0;
 
+/// A weight that starts lower could never rise.
+const SMALLEST_START: f64 = 1e-3;
+
 /// What an origin a day older weighs.
 const DAILY_DISCOUNT: f64 = 0.985;
 
@@ -59,18 +62,35 @@ struct Scored {
 
 impl CountMixture {
     /// Learns by exponentiated gradient descent on the pinball loss (Kivinen and Warmuth 1997) over
-    /// daily origins inside the history, each seeing nothing after itself. Equal weights for a
-    /// history that is too short.
+    /// daily origins inside the history, each seeing nothing after itself. Starts from the prior's
+    /// weights, or from equal ones, and stays there when the history is too short.
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
         let scored = scored_hours(values, hour_of_week, prior);
-        let mut mixture = Self::default();
+        let mut mixture = prior.mixture.unwrap_or_default();
         for (weights, scored) in mixture.weights.iter_mut().zip(scored) {
-            if let Some(learned) = descend(&scored) {
+            if let Some(learned) = descend(&scored, *weights) {
                 *weights = learned;
             }
         }
         mixture
+    }
+
+    /// Mean of several mixtures. `None` of none.
+    #[must_use]
+    pub fn mean(mixtures: &[Self]) -> Option<Self> {
+        let count = mixtures.len() as f64;
+        let weight = |reach: usize, component: usize| {
+            let all = mixtures
+                .iter()
+                .map(|mixture| mixture.weights[reach][component]);
+            all.sum::<f64>() / count
+        };
+        (!mixtures.is_empty()).then(|| Self {
+            weights: std::array::from_fn(|reach| {
+                std::array::from_fn(|component| weight(reach, component))
+            }),
+        })
     }
 
     /// The mixture at an hour ahead: a weighted mean of the components' quantiles.
@@ -130,14 +150,14 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
     scored
 }
 
-fn descend(scored: &[Scored]) -> Option<[f64; COMPONENTS]> {
+fn descend(scored: &[Scored], start: [f64; COMPONENTS]) -> Option<[f64; COMPONENTS]> {
     let scale: f64 = scored.iter().map(|hour| hour.weight * hour.actual).sum();
     if scale <= 0.0 {
         return None;
     }
     let unit = scale * LEVELS.len() as f64;
-    let mut logarithms = [0.0; COMPONENTS];
-    let mut weights = [1.0 / COMPONENTS as f64; COMPONENTS];
+    let mut weights = start;
+    let mut logarithms = start.map(|weight| weight.max(SMALLEST_START).ln());
     for step in 0..STEPS {
         let slope = slope(scored, &weights, unit);
         let length = FIRST_STEP / (1.0 + step as f64 / STEP_MEMORY);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mixture::CountMixture;
 use super::negative_binomial::Dispersion;
 use super::profile::{ProfilePrior, WeekProfile, highest_usual};
 use super::weighted::{Aged, Memory, Sorted, Spread};
@@ -57,6 +58,8 @@ pub struct CountPrior {
     pub profile: Option<ProfilePrior>,
     /// Their scatter. `None`: nothing known.
     pub dispersion: Option<Dispersion>,
+    /// What components weigh with them. `None`: all alike.
+    pub mixture: Option<CountMixture>,
 }
 
 impl CountPrior {
@@ -72,6 +75,16 @@ impl CountPrior {
         Self {
             profile,
             dispersion: Dispersion::pooled(&dispersions),
+            mixture: None,
+        }
+    }
+
+    /// With the mean of the mixtures that the others have learned.
+    #[must_use]
+    pub fn with_mixtures(self, others: &[CountMixture]) -> Self {
+        Self {
+            mixture: CountMixture::mean(others),
+            ..self
         }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod champions;
 #[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod hierarchy;
 #[cfg(test)]
 mod properties;
