@@ -13,7 +13,7 @@ const FIRST_STEP: f64 = 30.0;
 
 /// Steps of descent. Few on purpose: stopping early keeps the weights near equal where the history
 /// says little.
-const STEPS: usize = 20;
+const STEPS: usize = 12;
 
 /// Steps after which the length of a step has halved.
 const STEP_MEMORY: f64 = 20.0;
@@ -21,15 +21,22 @@ const STEP_MEMORY: f64 = 20.0;
 /// A weight that starts lower could never rise.
 const SMALLEST_START: f64 = 1e-3;
 
-/// What an origin a day older weighs.
-const DAILY_DISCOUNT: f64 = 0.985;
+/// What an origin weighs, relative to the next newer one.
+const OLDER_DISCOUNT: f64 = 0.99;
 
-/// Origins that the weights are learned from, one a day, and days for which a shape is kept.
-const MOST_ORIGINS: usize = 56;
-const SHAPE_DAYS: usize = 14;
+/// Origins that the weights are learned from, and number of origins for which a shape is
+/// kept.
+const MOST_ORIGINS: usize = 72;
+const SHAPE_ORIGINS: usize = 14;
 
 /// Hours of history before the first origin.
 const FEWEST_KNOWN_HOURS: usize = 14 * 24;
+
+/// Hours between two origins: not a day, so that the next hour is met at every time of day.
+const ORIGIN_EVERY: usize = 23;
+
+/// Hours ahead of the newest origin that must be known.
+const LONGEST_AHEAD: usize = 24;
 
 /// Fewest origins that say anything about weights.
 const FEWEST_ORIGINS: usize = 7;
@@ -115,20 +122,20 @@ fn mixed(weights: &[f64; COMPONENTS], components: &Components) -> CountForecast 
 
 fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec<Scored>; REACHES] {
     let mut scored: [Vec<Scored>; REACHES] = Default::default();
-    let days = values.len().saturating_sub(FEWEST_KNOWN_HOURS) / 24;
+    let days = values.len().saturating_sub(FEWEST_KNOWN_HOURS) / ORIGIN_EVERY;
     let origins = days.min(MOST_ORIGINS);
     if origins < FEWEST_ORIGINS {
         return scored;
     }
     let oldest = values
         .len()
-        .saturating_sub(COUNT_STATE_HOURS + 24 * MOST_ORIGINS);
+        .saturating_sub(COUNT_STATE_HOURS + ORIGIN_EVERY * MOST_ORIGINS);
     let (values, hour_of_week) = (&values[oldest..], &hour_of_week[oldest..]);
     let memories = Memories::new();
     let mut kept: Option<(Shape, Track<'_>)> = None;
     for (index, back) in (1..=origins).rev().enumerate() {
-        let known = values.len() - 24 * back;
-        if index % SHAPE_DAYS == 0 {
+        let known = values.len() - LONGEST_AHEAD - ORIGIN_EVERY * (back - 1);
+        if index % SHAPE_ORIGINS == 0 {
             let shape = Shape::learn(&values[..known], &hour_of_week[..known], prior);
             let track = Track::new(&shape, values, hour_of_week);
             kept = Some((shape, track));
@@ -143,7 +150,7 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
             scored[reach_of(ahead)].push(Scored {
                 components,
                 actual: values[hour],
-                weight: DAILY_DISCOUNT.powi(back as i32),
+                weight: OLDER_DISCOUNT.powi(back as i32),
             });
         }
     }

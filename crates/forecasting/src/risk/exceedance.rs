@@ -124,7 +124,9 @@ const OWN_PRECISION: f64 = 2.0;
 /// Choices of the prior precision of the other coefficients; the last leaves them out.
 const PRECISIONS: [f64; 4] = [2.0, 30.0, 300.0, f64::INFINITY];
 
+/// Most steps of a fit, and halvings of one.
 const STEPS: usize = 25;
+const HALVINGS: i32 = 12;
 
 /// Stretches of time that these choices are judged on, each after learning from the others.
 const STRETCHES: usize = 4;
@@ -197,47 +199,74 @@ impl ExceedanceCalibration {
         losses.sum::<f64>() / occasions.len() as f64
     }
 
-    /// Newton's method on the penalised likelihood.
+    /// Newton's method on the penalised likelihood; a step that overshoots is halved.
     fn fit(occasions: &[Occasion], precision: f64) -> Self {
-        let prior = Self::default();
-        let mut fitted = prior;
+        let mut fitted = Self::default();
+        let mut loss = fitted.penalised_loss(occasions, precision);
+        for _ in 0..STEPS {
+            let Some(step) = fitted.newton_step(occasions, precision) else {
+                break;
+            };
+            let halved = (0..HALVINGS).map(|times| fitted.moved(&step, 0.5_f64.powi(times)));
+            let mut judged =
+                halved.map(|moved| (moved.penalised_loss(occasions, precision), moved));
+            let Some((less, moved)) = judged.find(|(moved, _)| *moved < loss) else {
+                break;
+            };
+            let gain = loss - less;
+            (loss, fitted) = (less, moved);
+            if gain < 1e-9 * loss {
+                break;
+            }
+        }
+        fitted
+    }
+
+    fn newton_step(&self, occasions: &[Occasion], precision: f64) -> Option<Vec<f64>> {
         let size = if precision.is_finite() {
             SIGNALS + 1
         } else {
             2
         };
-        for _ in 0..STEPS {
-            let mut curvature = vec![0.0; size * size];
-            let mut slope = vec![0.0; size];
-            for index in 0..size {
-                let (precision, away) = match index {
-                    0 => (OWN_PRECISION / 100.0, fitted.intercept),
-                    1 => (OWN_PRECISION, fitted.coefficients[0] - 1.0),
-                    _ => (precision, fitted.coefficients[index - 1]),
-                };
-                curvature[index * size + index] = precision;
-                slope[index] = -precision * away;
-            }
-            for occasion in occasions {
-                fitted.add(occasion, &mut curvature, &mut slope);
-            }
-            let Some(step) = solve(&mut curvature, &slope) else {
-                return prior;
-            };
-            fitted.intercept += step[0];
-            for (coefficient, step) in fitted.coefficients.iter_mut().zip(&step[1..]) {
-                *coefficient += step;
-            }
-            if step.iter().all(|step| step.abs() < 1e-6) {
-                break;
-            }
+        let mut curvature = vec![0.0; size * size];
+        let mut slope = vec![0.0; size];
+        for (index, (precision, away)) in self.prior(precision).into_iter().take(size).enumerate() {
+            curvature[index * size + index] = precision;
+            slope[index] = -precision * away;
         }
-        let is_finite = fitted.intercept.is_finite()
-            && fitted
-                .coefficients
-                .iter()
-                .all(|coefficient| coefficient.is_finite());
-        if is_finite { fitted } else { prior }
+        for occasion in occasions {
+            self.add(occasion, &mut curvature, &mut slope);
+        }
+        solve(&mut curvature, &slope)
+    }
+
+    /// Precision of the prior of the intercept and of each coefficient, and the distance from it.
+    fn prior(&self, precision: f64) -> [(f64, f64); SIGNALS + 1] {
+        std::array::from_fn(|index| match index {
+            0 => (OWN_PRECISION / 100.0, self.intercept),
+            1 => (OWN_PRECISION, self.coefficients[0] - 1.0),
+            _ => (precision, self.coefficients[index - 1]),
+        })
+    }
+
+    fn penalised_loss(&self, occasions: &[Occasion], precision: f64) -> f64 {
+        let away = self
+            .prior(precision)
+            .into_iter()
+            .filter(|(_, away)| *away != 0.0);
+        let penalty: f64 = away
+            .map(|(precision, away)| 0.5 * precision * away * away)
+            .sum();
+        penalty + self.log_loss(occasions) * occasions.len() as f64
+    }
+
+    fn moved(&self, step: &[f64], length: f64) -> Self {
+        let mut moved = *self;
+        moved.intercept += length * step[0];
+        for (coefficient, step) in moved.coefficients.iter_mut().zip(&step[1..]) {
+            *coefficient += length * step;
+        }
+        moved
     }
 
     /// Adds an occasion to the lower triangle of the curvature, and to the slope.
@@ -245,7 +274,7 @@ impl ExceedanceCalibration {
         let size = slope.len();
         let chance = self.probability(&occasion.signals);
         let missed = f64::from(u8::from(occasion.exceeded)) - chance;
-        let weight = (chance * (1.0 - chance)).max(1e-6);
+        let weight = chance * (1.0 - chance);
         let signal = |index: usize| match index.checked_sub(1) {
             Some(index) => occasion.signals.0[index],
             None => 1.0,
@@ -323,10 +352,10 @@ mod tests {
 
     #[test]
     fn the_past_helps_a_forecast_that_does_not_know_the_season() {
-        let history: Vec<f64> = (0..1_400)
+        let history: Vec<f64> = (0..1_500)
             .map(|hour| if hour % 24 == 9 { 30.0 } else { 5.0 })
             .collect();
-        let occasions: Vec<Occasion> = (20..50)
+        let occasions: Vec<Occasion> = (30..58)
             .flat_map(|day| {
                 let known = day * 24;
                 let history = &history;
@@ -340,7 +369,7 @@ mod tests {
         let at = |ahead| {
             learned.probability(&Signals::new(
                 &forecast(6.0),
-                &history[..1_200],
+                &history[..1_320],
                 ahead,
                 15.0,
             ))

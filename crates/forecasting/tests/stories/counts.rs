@@ -133,7 +133,13 @@ fn a_season_is_followed_and_its_parts_add_up() {
     let forecast = ahead_of(&forecaster(&values, &CountPrior::default()), &values);
     // The history is whole weeks, so hours ahead count from Monday 00:00.
     assert!(forecast[12].mean() > 2.5 * forecast[3].mean());
-    for (hour, forecast) in forecast.iter().enumerate() {
+    // Daily factors are smoothed over neighbours, so the hours beside a step lie between.
+    let is_step = |hour: usize| [7, 8, 17, 18].contains(&(hour % 24));
+    for (hour, forecast) in forecast
+        .iter()
+        .enumerate()
+        .filter(|(hour, _)| !is_step(*hour))
+    {
         let expected = business_week(hour, 10.0);
         assert!(
             (forecast.mean() / expected - 1.0).abs() < 0.5,
