@@ -5,7 +5,9 @@ use foretide_db::DbError;
 use foretide_domain::{ArrivalLag, Measure, RunId, SentinelTable, TimeSpan};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::entities::{arrival_lag, pending_day, query_cost, query_watermark};
@@ -178,22 +180,26 @@ pub(super) async fn spent_since(
     connection: &impl ConnectionTrait,
     since: DateTime<Utc>,
 ) -> Result<Spent, DbError> {
-    let rows: Vec<(i64, f64)> = query_cost::Entity::find()
+    let sums: Option<(i64, Option<i64>, Option<f64>)> = query_cost::Entity::find()
         .select_only()
-        .column(query_cost::Column::BytesScanned)
-        .column(query_cost::Column::Price)
+        .column_as(query_cost::Column::Id.count(), "queries")
+        // PostgreSQL sums whole numbers to a decimal
+        .column_as(
+            query_cost::Column::BytesScanned.sum().cast_as("BIGINT"),
+            "bytes",
+        )
+        .column_as(query_cost::Column::Price.sum(), "price")
         .filter(query_cost::Column::AskedAt.gte(since))
         .into_tuple()
-        .all(connection)
+        .one(connection)
         .await?;
-    let mut spent = Spent::default();
-    for (bytes, price) in rows {
-        let bytes = unsigned("query_cost", "bytes_scanned", "a row", bytes)?;
-        spent.queries += 1;
-        spent.bytes = spent.bytes.saturating_add(bytes);
-        spent.price += price;
-    }
-    Ok(spent)
+    let (queries, bytes, price) = sums.unwrap_or_default();
+    let number = |column, value| unsigned("query_cost", column, "all", value);
+    Ok(Spent {
+        queries: number("id", queries)?,
+        bytes: number("bytes_scanned", bytes.unwrap_or_default())?,
+        price: price.unwrap_or_default(),
+    })
 }
 
 /// The latest queries since a moment, newest first.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use foretide_db::DatabaseConfig;
 use foretide_domain::{Measure, SentinelTable};
 use foretide_ingestion::Config;
 use foretide_lake::arrivals::ArrivalStore;
 use foretide_service_runtime::testing::TestContext;
+use foretide_test_support::{Postgres, or_skip};
 use serde_json::{Value, json};
 
 use crate::workspace::{Fault, IncidentRow, SignInRow, Workspace, reading};
@@ -41,6 +43,10 @@ fn workspace_with_incidents() -> Arc<Workspace> {
 
 async fn world_of(workspace: &Arc<Workspace>, change: &Value) -> World {
     let context = TestContext::new("ingestion", at("2026-11-23T00:00:00Z"), &[]);
+    world_in(context, workspace, change).await
+}
+
+async fn world_in(context: TestContext, workspace: &Arc<Workspace>, change: &Value) -> World {
     let config = Config {
         tables: vec![SentinelTable::SecurityIncident, SentinelTable::SigninLogs],
         log_analytics: Some(reading(workspace, change).await),
@@ -204,4 +210,30 @@ async fn how_late_rows_come_in_is_learnt() {
     assert_eq!(sign_ins.hours.len(), 3);
     assert!((sign_ins.hours[2].completeness - shares[0]).abs() < 1e-9);
     assert_eq!(sign_ins.p50_minutes, 5);
+}
+
+#[tokio::test]
+async fn the_ledger_of_queries_serves_on_postgresql_as_well() {
+    let Some(postgres) = or_skip(Postgres::start().await).unwrap() else {
+        return;
+    };
+    let mut context = TestContext::new("ingestion", at("2026-11-23T00:00:00Z"), &[]);
+    context.ctx.database = DatabaseConfig::new(postgres.url());
+    let workspace = workspace_with_incidents();
+    workspace.rows().statistics = Some(json!({"query": {"dataProcessedKB": 1_000_000}}));
+    let cost = json!({"cost": {"price_per_gb": {"analytics": 0.01}}});
+    let world = world_in(context, &workspace, &cost).await;
+    assert_eq!(world.query_costs().await.day.unwrap().queries, 0);
+    for as_of in [NOON, "2026-11-20T13:00:00Z"] {
+        for summary in world.ingest(as_of).await.values() {
+            assert_eq!(summary.error, "");
+        }
+    }
+    assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
+    let spent = world.query_costs().await.month.unwrap();
+    let asked = u64::try_from(workspace.rows().asked.len()).unwrap();
+    assert_eq!(
+        (spent.queries, spent.bytes_scanned),
+        (asked, asked * 1_024_000_000)
+    );
 }
