@@ -13,7 +13,7 @@ pub(crate) struct AzureError {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     /// What lies behind it, as services nest it.
-    pub(crate) inner: Option<Value>,
+    pub(crate) inner: Option<Box<Value>>,
     /// Where tokens are to be had, for a request without a good one.
     pub(crate) authority: Option<String>,
 }
@@ -34,7 +34,7 @@ impl AzureError {
     }
 
     pub(crate) fn with_inner(mut self, inner: Value) -> Self {
-        self.inner = Some(inner);
+        self.inner = Some(Box::new(inner));
         self
     }
 
@@ -51,7 +51,7 @@ impl AzureError {
             "correlationId": uuid::Uuid::new_v4().to_string(),
         });
         if let Some(inner) = &self.inner {
-            error["innererror"] = inner.clone();
+            error["innererror"] = Value::clone(inner);
         }
         json!({ "error": error })
     }

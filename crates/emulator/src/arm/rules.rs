@@ -33,10 +33,8 @@ pub(crate) fn check_alert_rule(body: &Value) -> Result<(), AzureError> {
     )?;
     let operators = ["GreaterThan", "LessThan", "Equal", "NotEqual"];
     one_of(properties, "triggerOperator", &operators)?;
-    if !properties["triggerThreshold"]
-        .as_u64()
-        .is_some_and(|n| n <= 10_000)
-    {
+    let threshold = properties["triggerThreshold"].as_u64();
+    if threshold.is_none_or(|threshold| threshold > 10_000) {
         return Err(required("triggerThreshold (0 to 10000)"));
     }
     check_query(text("query"))?;

@@ -178,7 +178,7 @@ fn store(
         Kind::Table => super::tables::complete(&mut resource),
         Kind::DataCollectionRule => data_collection::complete_rule(&asked.origin, &mut resource),
         Kind::DataCollectionEndpoint => {
-            data_collection::complete_endpoint(&asked.origin, &mut resource)
+            data_collection::complete_endpoint(&asked.origin, &mut resource);
         }
         Kind::SavedSearch
         | Kind::SummaryRule
