@@ -63,7 +63,10 @@ fn files_in(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
                 let parts: Vec<_> = parts
                     .map(|part| part.as_os_str().to_string_lossy())
                     .collect();
-                files.push((parts.join("/"), path));
+                let name = parts.join("/");
+                // Compression is no part of a name.
+                let name = name.strip_suffix(".gz").unwrap_or(&name);
+                files.push((name.to_owned(), path));
             }
         }
     }

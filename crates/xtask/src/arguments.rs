@@ -2,7 +2,10 @@
 
 use anyhow::{Context, bail, ensure};
 
-use crate::steps::{ALL, Selection};
+use crate::{
+    bench::{PARTS, Plan},
+    steps::{ALL, Selection},
+};
 
 /// Shown by `cargo xtask help`.
 pub(crate) const HELP: &str = "\
@@ -11,6 +14,8 @@ cargo xtask <command>
   test [--only a,b] [--skip a,b]   set up what is missing, run every check, end with a summary
   test --list                      the checks, in order
   setup                            only install what the checks need, into .tools
+  bench [--only a,b] [--peers]     measure forecasts and anomalies on ../shared/bench (m4, security,
+        [--profile P]              load, nab; large), with peers beside; writes target/bench/report.md
   screenshot                       take the pictures in docs/images anew
   help                             this text
 
@@ -28,6 +33,8 @@ pub(crate) enum Request {
     Setup,
     /// `test`.
     Test(Selection),
+    /// `bench`.
+    Bench(Plan),
     /// `screenshot`.
     Screenshot,
 }
@@ -41,9 +48,10 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Resu
         None | Some("help" | "--help" | "-h") => Request::Help,
         Some("setup") => Request::Setup,
         Some("screenshot") => Request::Screenshot,
+        Some("bench") => return parse_bench(arguments),
         Some("test") => return parse_test(arguments),
         Some(other) => {
-            bail!("`{other}` is not a command: test, setup, screenshot or help")
+            bail!("`{other}` is not a command: test, setup, bench, screenshot or help")
         }
     };
     ensure!(
@@ -82,6 +90,33 @@ fn parse_test(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Req
     Ok(Request::Test(selection))
 }
 
+fn parse_bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Request> {
+    let mut plan = Plan::default();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(Request::Help),
+            "--peers" => plan.peers = true,
+            "--profile" => {
+                let profile = arguments.next();
+                plan.profile = Some(profile.context("--profile wants a name: dev or release")?);
+            }
+            "--only" => {
+                let names = arguments.next().context("--only wants names of parts")?;
+                plan.only = names.split(',').map(str::to_owned).collect();
+            }
+            other => bail!("`{other}` is not an option of bench: --only, --peers or --profile"),
+        }
+    }
+    for name in &plan.only {
+        ensure!(
+            PARTS.contains(&name.as_str()),
+            "`{name}` is not a part: {}",
+            PARTS.join(", ")
+        );
+    }
+    Ok(Request::Bench(plan))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +136,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bench_is_planned_by_its_options() {
+        let Ok(Request::Bench(plan)) = parsed("bench --only m4,nab --peers --profile dev") else {
+            panic!("a valid line was refused");
+        };
+        assert_eq!(plan.only, ["m4", "nab"]);
+        assert!(plan.peers);
+        assert_eq!(plan.profile.as_deref(), Some("dev"));
+    }
+
+    #[test]
     fn mistakes_name_what_there_is() {
         for (line, expected) in [
             ("tset", "test, setup"),
@@ -108,6 +153,8 @@ mod tests {
             ("test --only", "step names"),
             ("test --fast", "--only, --skip"),
             ("setup now", "no arguments"),
+            ("bench --only m5", "m4, security"),
+            ("bench --fast", "--peers"),
         ] {
             let Err(error) = parsed(line) else {
                 panic!("`{line}` was taken");

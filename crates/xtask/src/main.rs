@@ -1,6 +1,7 @@
 //! Developer commands. `cargo xtask test` is the whole check, from nothing but Rust and Python 3.
 
 mod arguments;
+mod bench;
 mod chart;
 mod count;
 mod layout;
@@ -44,6 +45,10 @@ fn dispatch() -> anyhow::Result<bool> {
             Ok(true)
         }
         Request::Test(selection) => Ok(steps::run(&layout, &selection)),
+        Request::Bench(plan) => {
+            bench::measure(&layout, &plan)?;
+            Ok(true)
+        }
         Request::Screenshot => {
             setup::everything(&layout, &steps::Selection::only(&["browser"]))?;
             steps::screenshot(&layout)

@@ -1,7 +1,7 @@
 //! Running other programs: shown as they run, counted, and without standard input.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader, Read, Write},
     os::unix::fs::MetadataExt,
     path::Path,
@@ -12,7 +12,14 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::count::Count;
+use crate::{count::Count, layout::Layout};
+
+/// The cargo that runs this, in the repository.
+pub(crate) fn cargo(layout: &Layout) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(&layout.root);
+    command
+}
 
 /// Runs `command` with its output shown, and counts the tests it reports.
 ///

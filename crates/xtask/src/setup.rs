@@ -164,6 +164,40 @@ fn venv(layout: &Layout, name: &str, requirements: &str) -> anyhow::Result<()> {
     })
 }
 
+/// The environment that figures are measured in.
+///
+/// # Errors
+/// When it cannot be had.
+pub(crate) fn bench_python(layout: &Layout) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(&layout.tools)?;
+    python()?;
+    venv(layout, "bench", include_str!("../requirements/bench.txt"))?;
+    Ok(layout.tools.join("bench/bin/python"))
+}
+
+/// Installs the forecasting libraries that run beside, each for itself; whether any is there.
+pub(crate) fn bench_peers(layout: &Layout, python: &Path) -> bool {
+    let peers = include_str!("../requirements/bench-peers.txt").lines();
+    let mut any = false;
+    for peer in peers {
+        let stamp = layout.tools.join("bench").join(format!(".{peer}"));
+        let install = || {
+            captured(
+                Command::new(python)
+                    .args(["-m", "pip", "install", "--no-input", "--quiet"])
+                    .args(["--disable-pip-version-check", peer]),
+            )?;
+            fs::write(&stamp, "")?;
+            anyhow::Ok(())
+        };
+        match if stamp.is_file() { Ok(()) } else { install() } {
+            Ok(()) => any = true,
+            Err(error) => println!("{peer} cannot be installed and is left out: {error:#}"),
+        }
+    }
+    any
+}
+
 /// A node that is new enough (20) from the machine, else from PyPI; then the packages of
 /// e2e/browser, in the versions of its lock file.
 fn node_tools(layout: &Layout) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! The checks, in order.
 
-use std::{env, path::PathBuf, process::Command, time::Instant};
+use std::{path::PathBuf, process::Command, time::Instant};
 
 use anyhow::Context;
 
@@ -8,7 +8,7 @@ use crate::{
     chart,
     count::Count,
     layout::Layout,
-    run::{counted, plain},
+    run::{cargo, counted, plain},
     setup,
     summary::{self, Outcome},
 };
@@ -148,12 +148,6 @@ pub(crate) fn screenshot(layout: &Layout) -> anyhow::Result<bool> {
 fn first_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-fn cargo(layout: &Layout) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(&layout.root);
-    command
 }
 
 fn proto(layout: &Layout) -> anyhow::Result<()> {

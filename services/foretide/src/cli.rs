@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use foretide_file_commands::FileCommand;
 
 use crate::services::ServiceName;
 
@@ -41,7 +42,9 @@ pub(crate) enum Command {
         service: ServiceName,
     },
     /// Run the six steps now: ingest, features, train (when due), score, audit, act.
-    Forecast(RunArgs),
+    Run(RunArgs),
+    #[command(flatten)]
+    Files(FileCommand),
     /// Create or update every service's tables.
     Migrate,
     /// Read the source's whole history into buckets and features.

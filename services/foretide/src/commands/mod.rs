@@ -18,13 +18,16 @@ use crate::cli::{Cli, Command, ConfigCommand};
 use crate::config::{Config, LogFormat};
 use crate::services::ServiceName;
 
-/// Runs what the command line asks for. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad
-/// configuration.
+/// Runs what the command line asks for. Exit codes: 0 done, 1 failed, 2 wrong usage, 65 unusable
+/// data, 78 bad configuration.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     if matches!(cli.command, Command::Version) {
         setup::print_version();
         return ExitCode::SUCCESS;
+    }
+    if let Command::Files(command) = &cli.command {
+        return foretide_file_commands::run(command);
     }
     let config = match Config::load(cli.config.as_deref()) {
         Ok(config) => config,
@@ -72,7 +75,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Demo(args) => Box::pin(demo::run(args, config)).await,
         Command::Up(args) => Box::pin(server::up(&args, config)).await,
         Command::Serve { service } => Box::pin(server::serve(service, &config)).await,
-        Command::Forecast(args) => Box::pin(pipeline::forecast(&args, config)).await,
+        Command::Run(args) => Box::pin(pipeline::run(&args, config)).await,
         Command::Backfill(args) => Box::pin(pipeline::backfill(&args, config)).await,
         Command::Migrate => Box::pin(setup::migrate(&config)).await,
         Command::Audit(command) => Box::pin(audit::run(command, &config)).await,
@@ -80,7 +83,9 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Runs(command) => Box::pin(runs::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
-        Command::Config(ConfigCommand::Check) | Command::Version => Ok(()),
+        Command::Config(ConfigCommand::Check) | Command::Version | Command::Files(_) => {
+            unreachable!("these need no services and were run before")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `forecast` and `backfill`: a run now, watched to its end.
+//! `run` and `backfill`: a run now, watched to its end.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::progress::StepBars;
 use crate::render::{minute, table};
 
 /// The six steps, now.
-pub(super) async fn forecast(args: &RunArgs, config: Config) -> anyhow::Result<()> {
+pub(super) async fn run(args: &RunArgs, config: Config) -> anyhow::Result<()> {
     let (peers, local) = Box::pin(connect_or_start(args, config)).await?;
     let outcome = async {
         watch(&peers, request("forecast", args)).await?;

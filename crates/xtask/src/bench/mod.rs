@@ -1,0 +1,82 @@
+//! `bench`: the figures of the documentation, measured anew on data that nobody here wrote.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::Context;
+
+use crate::{layout::Layout, run, setup};
+
+const SCRIPT: &str = include_str!("bench.py");
+
+/// What to measure, and how.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    /// Parts, in order; the usual ones when empty.
+    pub(crate) only: Vec<String>,
+    /// Whether peers run beside.
+    pub(crate) peers: bool,
+    /// Cargo profile of the binary; release when empty.
+    pub(crate) profile: Option<String>,
+}
+
+/// Parts that can be measured.
+pub(crate) const PARTS: [&str; 5] = ["m4", "security", "load", "nab", "large"];
+
+/// Builds the binary, sets up Python, measures, and writes `target/bench/report.md`.
+///
+/// # Errors
+/// When the binary does not build, or the measuring fails. A peer that cannot be installed is
+/// named and left out.
+pub(crate) fn measure(layout: &Layout, plan: &Plan) -> anyhow::Result<()> {
+    let python = setup::bench_python(layout)?;
+    let peers = plan.peers && setup::bench_peers(layout, &python);
+    let profile = plan.profile.as_deref().unwrap_or("release");
+    let binary = build(layout, profile)?;
+    let out = target(layout)?.join("bench");
+    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let script = out.join("bench.py");
+    fs::write(&script, SCRIPT)?;
+    let data = layout.root.join("../shared/bench");
+    if !data.is_dir() {
+        write_contoso(layout, &out)?;
+    }
+    let mut command = Command::new(python);
+    command.arg(script);
+    command.args(["--foretide".into(), binary.into_os_string()]);
+    command.args(["--bench".into(), data.into_os_string()]);
+    command.args(["--out".into(), out.into_os_string()]);
+    if !plan.only.is_empty() {
+        command.args(["--only", &plan.only.join(",")]);
+    }
+    if peers {
+        command.arg("--peers");
+    }
+    println!("profile {profile}");
+    run::plain(&mut command)
+}
+
+/// The binary of a profile.
+fn build(layout: &Layout, profile: &str) -> anyhow::Result<PathBuf> {
+    let arguments = ["build", "--workspace", "--bin", "foretide", "--quiet"];
+    let mut cargo = run::cargo(layout);
+    cargo.args(arguments).args(["--profile", profile]);
+    run::plain(&mut cargo)?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target(layout)?.join(folder).join("foretide"))
+}
+
+fn target(layout: &Layout) -> anyhow::Result<PathBuf> {
+    let target = layout.binaries.parent();
+    Ok(target
+        .context("binaries lie in a target folder")?
+        .to_path_buf())
+}
+
+/// The synthetic workspace's exported tables.
+fn write_contoso(layout: &Layout, out: &std::path::Path) -> anyhow::Result<()> {
+    let mut cargo = run::cargo(layout);
+    cargo.args(["run", "--quiet", "-p", "foretide-synthetic-workspace"]);
+    cargo.args(["--example", "write_contoso", "--"]);
+    cargo.arg(out.join("contoso"));
+    run::plain(&mut cargo)
+}
