@@ -65,11 +65,6 @@ impl Climatology {
         }
     }
 
-    /// Whether the backtest chose no season at all.
-    pub(crate) fn is_flat(&self) -> bool {
-        self.flat >= 1.0
-    }
-
     fn observed_ratios(&self, values: &[f64], hour_of_week: &[u8]) -> Vec<(usize, f64)> {
         let sums = running_sums(values);
         let first = (HOURS_OF_WEEK + RATIO_LEAD).min(values.len().saturating_sub(HOURS_OF_WEEK));
@@ -93,21 +88,28 @@ impl Climatology {
         (1.0 - ANCHOR_SHARE) * recent + ANCHOR_SHARE * self.anchor
     }
 
+    fn point(&self, row: &Row<'_>) -> (f64, f64) {
+        let level = self.level(row.week_level, row.month_level);
+        (level, level * self.profile[row.hour_of_week])
+    }
+
     pub(crate) fn forecast(&self, row: &Row<'_>) -> CandidateForecast {
         let shaped = 1.0 - self.flat;
-        let level = self.level(row.week_level, row.month_level);
-        let point = level * self.profile[row.hour_of_week];
-        let ratios = self.ratios.times(point, row.hour_of_week);
-        let quantiles =
-            std::array::from_fn(|index| shaped * ratios[index] + self.flat * row.recent[index]);
+        let (level, point) = self.point(row);
         let base = shaped * level + self.flat * row.week_level;
         let season = shaped * (point - level);
         CandidateForecast {
             mean: base + season,
-            quantiles,
             parts: [base, 0.0, 0.0, season, 0.0, 0.0],
             per_effect: 0.0,
         }
+    }
+
+    /// Quantiles before calibration.
+    pub(crate) fn quantiles(&self, row: &Row<'_>) -> [f64; 5] {
+        let shaped = 1.0 - self.flat;
+        let ratios = self.ratios.times(self.point(row).1, row.hour_of_week);
+        std::array::from_fn(|index| shaped * ratios[index] + self.flat * row.recent[index])
     }
 }
 

@@ -3,47 +3,55 @@
 //! Pure: no I/O, no clock, no randomness. The way through the crate:
 //!
 //! 1. [`train`] takes a [`TrainingPanel`] (all series of a use case on one hourly grid), fits every
-//!    candidate ([`CandidateKind`]), backtests them over rolling origins inside the history, picks a
-//!    champion for each series and calibrates it. Where no model beats seasonal naive or climatology
-//!    that baseline is served, and the note says so.
-//! 2. The [`PanelModel`] is one model for all series: a weighted sum of candidates, one-hot today.
-//!    `foretide-onnx` writes the same formulas as an ONNX graph.
-//! 3. [`PanelSchema::inputs`] turns fresh history (a [`ScoringFrame`]) into rows: the state step.
+//!    candidate ([`CandidateKind`]), lets them forecast from rolling origins inside the history and
+//!    weighs them by how little they missed. Where the ensemble does not beat seasonal naive or
+//!    climatology, that baseline is served, and the note says so.
+//! 2. The [`PanelModel`] is one model for all series: a weighted sum of candidates with intervals from
+//!    its own rolling misses. `foretide-onnx` writes the same formulas as an ONNX graph.
+//! 3. [`PanelSchema::inputs`] turns fresh history (a [`ScoringFrame`]) into rows: the state step
+//!    ([`StateStep`]).
 //! 4. [`PanelModel::predict`] gives quantiles, means and drivers that sum to the mean.
 //! 5. [`Hierarchy`] makes severity x product add up.
 //! 6. [`risk`] finds windows in which the load probably exceeds the capacity.
 //! 7. [`trees`] learns across all series at once.
 //! 8. [`metrics`] says afterwards how good it was.
 
-mod backtest;
 mod calibration;
 mod candidate;
+mod candidates;
 mod climatology;
+mod contest;
 pub mod counts;
+mod coverage;
 mod error;
 mod hierarchy;
+mod intervals;
 pub mod metrics;
 mod model;
 mod panel;
 pub mod risk;
 mod rolling;
 mod schema;
-mod seasonal_naive;
 mod spread;
 pub mod staffing;
 mod statistics;
 mod structural;
 mod train;
 pub mod trees;
-mod trial;
 mod week;
+mod weighting;
 
 pub use calibration::Calibration;
 pub use candidate::{CandidateKind, CandidateScore};
+pub use candidates::{Autoregression, Parts, STATE_CANDIDATES, Scale, Smoothing, StateStep};
 pub use climatology::{ANCHOR_SHARE, Climatology};
+pub use coverage::{Coverage, Held};
 pub use error::ForecastError;
 pub use hierarchy::Hierarchy;
-pub use model::{PanelModel, PanelPrediction, RegressorRange, SeriesParameters};
+pub use intervals::{HORIZON_BANDS, Intervals, horizon_band};
+pub use model::{
+    EFFECT_LIMIT, PanelModel, PanelPrediction, RegressorRange, SeriesParameters, TABLE_CANDIDATES,
+};
 pub use panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 pub use rolling::{
     HourlyHistory, Origin, OriginForecast, RegressorTrack, RollingOptions, forecast_origins,

@@ -1,16 +1,20 @@
-//! One model for all series of a use case, as a weighted sum of candidates.
+//! One model for all series of a use case: a weighted sum of candidates with intervals of its own.
 //!
-//! For a row of series `s`: quantiles = sum over candidates `c` of `weight[s, c] * q_c`, calibrated
-//! and repaired. Today the weights are one-hot (the champion); an ensemble is other weights, not
-//! another shape. The same formulas stand as an ONNX graph in `foretide-onnx`.
+//! For a row of series `s`, `band` hours ahead: mean = sum over candidates `c` of `weight[s, c] *
+//! point_c`, and quantiles = (1 - share[s]) * (mean + unit(mean) * misses[s, band]) + share[s] * the
+//! calibrated quantiles of climatology. Climatology and the Prophet kinds are computed from tables;
+//! the other candidates come in as columns of parts, which [`crate::StateStep`] makes from fresh
+//! history. The same formulas stand as an ONNX graph in `foretide-onnx`.
 
 use crate::calibration::Calibration;
 use crate::candidate::CandidateKind;
+use crate::candidates::{STATE_CANDIDATES, point};
 use crate::climatology::Climatology;
 use crate::error::ForecastError;
+use crate::intervals::Intervals;
 use crate::schema::{PanelInputs, PanelSchema, RESERVED_DRIVERS};
-use crate::spread::PartSpread;
-use crate::structural::{Link, Structural};
+use crate::structural::{Link, Structural, logarithmic_mean};
+use crate::trees::TreesModel;
 
 /// Range and centre of a regressor in training. Values outside the range are taken as its end: a
 /// model does not extrapolate an effect it has not seen.
@@ -28,24 +32,41 @@ pub struct RegressorRange {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesParameters {
     /// Weights of the candidates, in the order of [`CandidateKind::ALL`]; they sum to one.
-    pub weights: [f64; 4],
-    /// Residual quantiles around the same hour of last week.
-    pub seasonal_naive: PartSpread,
+    pub weights: [f64; CandidateKind::ALL.len()],
     /// Level x profile x ratios.
     pub climatology: Climatology,
     /// Trend and seasons added up.
     pub additive: Structural,
     /// Trend and seasons multiplied.
     pub multiplicative: Structural,
-    /// Conformal correction of the weighted quantiles.
+    /// What of the multiplicative model's regressor effects, as logarithms, moves the candidates
+    /// that do not know the regressors (state candidates and climatology): 0 none, 1 all.
+    pub effect_share: f64,
+    /// Intervals around the weighted point.
+    pub intervals: Intervals,
+    /// Share of climatology's own quantiles in those served, 0 to 1.
+    pub climatology_share: f64,
+    /// Conformal correction of climatology's quantiles.
     pub calibration: Calibration,
 }
+
+/// The candidates that are computed from a series' tables; all others come in as columns.
+pub const TABLE_CANDIDATES: [CandidateKind; 3] = [
+    CandidateKind::Climatology,
+    CandidateKind::ProphetAdditive,
+    CandidateKind::ProphetMultiplicative,
+];
+
+/// Regressors together move candidates that do not know them by at most exp of this, up or down.
+pub const EFFECT_LIMIT: f64 = 3.0;
 
 /// A trained model of all series of a use case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PanelModel {
     /// What the model says about itself.
     pub schema: PanelSchema,
+    /// Trees learned from all series, if there are enough hours for them.
+    pub trees: Option<TreesModel>,
     /// Ranges of the regressors, in the schema's order.
     pub regressors: Vec<RegressorRange>,
     /// Parameters of the series, in the schema's order.
@@ -116,17 +137,15 @@ pub(crate) struct Row<'a> {
     pub(crate) issue_days: f64,
     pub(crate) hour_of_week: usize,
     pub(crate) regressors: &'a [f64],
-    pub(crate) lag_week: f64,
     pub(crate) week_level: f64,
     pub(crate) month_level: f64,
     pub(crate) recent: [f64; 5],
 }
 
-/// What one candidate says about one row. `parts` are the reserved drivers; together with the
-/// effects of the regressors they sum to the mean.
+/// What one table candidate says about one row. `parts` are the reserved drivers; together with
+/// the effects of the regressors they sum to the mean.
 pub(crate) struct CandidateForecast {
     pub(crate) mean: f64,
-    pub(crate) quantiles: [f64; 5],
     pub(crate) parts: [f64; RESERVED_DRIVERS.len()],
     /// Contribution of one unit of effect of a regressor; zero for candidates without regressors.
     pub(crate) per_effect: f64,
@@ -140,31 +159,44 @@ impl SeriesParameters {
         ranges: &[RegressorRange],
     ) -> CandidateForecast {
         match kind {
-            CandidateKind::SeasonalNaive => self.naive(row),
-            CandidateKind::Climatology => self.climatology.forecast(row),
             CandidateKind::ProphetAdditive => self.additive.forecast(Link::Identity, row, ranges),
             CandidateKind::ProphetMultiplicative => {
                 self.multiplicative.forecast(Link::Log, row, ranges)
             }
+            _ => self.climatology.forecast(row),
         }
     }
 
-    fn naive(&self, row: &Row<'_>) -> CandidateForecast {
-        let season = row.lag_week - row.week_level;
-        CandidateForecast {
-            mean: row.lag_week,
-            quantiles: self.seasonal_naive.around(row.lag_week, row.hour_of_week),
-            parts: [row.week_level, 0.0, 0.0, season, 0.0, 0.0],
-            per_effect: 0.0,
-        }
+    /// Logarithm of the factor by which the regressors move candidates that do not know them.
+    pub(crate) fn effect(&self, row: &Row<'_>, ranges: &[RegressorRange]) -> f64 {
+        let sum: f64 = self.each_effect(row, ranges).sum();
+        sum.clamp(-EFFECT_LIMIT, EFFECT_LIMIT)
     }
 
-    fn effects(&self, kind: CandidateKind) -> Option<&[f64]> {
+    fn each_effect(&self, row: &Row<'_>, ranges: &[RegressorRange]) -> impl Iterator<Item = f64> {
+        let effects = self.multiplicative.effects.iter().zip(ranges);
+        effects
+            .zip(row.regressors)
+            .map(|((effect, range), value)| self.effect_share * effect * range.distance(*value))
+    }
+
+    fn effects(&self, kind: CandidateKind) -> &[f64] {
         match kind {
-            CandidateKind::ProphetAdditive => Some(&self.additive.effects),
-            CandidateKind::ProphetMultiplicative => Some(&self.multiplicative.effects),
-            CandidateKind::SeasonalNaive | CandidateKind::Climatology => None,
+            CandidateKind::ProphetAdditive => &self.additive.effects,
+            CandidateKind::ProphetMultiplicative => &self.multiplicative.effects,
+            _ => &[],
         }
+    }
+
+    /// Quantiles of a row whose weighted point is `mean`.
+    pub(crate) fn quantiles(&self, mean: f64, band: usize, row: &Row<'_>) -> [f64; 5] {
+        let own = self.intervals.around(mean, band);
+        let share = self.climatology_share;
+        if share == 0.0 {
+            return own;
+        }
+        let climate = self.calibration.apply(self.climatology.quantiles(row));
+        std::array::from_fn(|level| (1.0 - share) * own[level] + share * climate[level])
     }
 }
 
@@ -185,41 +217,88 @@ impl PanelModel {
             let row = inputs.row(index, self.regressors.len());
             let parameters = &self.series[inputs.series[index] as usize];
             let drivers = &mut prediction.drivers[index * width..(index + 1) * width];
-            let (mean, quantiles) = self.predict_row(parameters, &row, drivers);
+            let mean = self.weighted_mean(parameters, inputs, index, &row, drivers);
+            let band = inputs.band[index] as usize;
             prediction.mean.push(mean);
-            prediction.quantiles.push(quantiles);
+            prediction
+                .quantiles
+                .push(parameters.quantiles(mean, band, &row));
         }
         Ok(prediction)
     }
 
-    fn predict_row(
+    fn weighted_mean(
         &self,
         parameters: &SeriesParameters,
+        inputs: &PanelInputs,
+        index: usize,
         row: &Row<'_>,
         drivers: &mut [f64],
-    ) -> (f64, [f64; 5]) {
-        let (mut mean, mut quantiles) = (0.0, [0.0; 5]);
-        for kind in CandidateKind::ALL {
+    ) -> f64 {
+        let mut mean = 0.0;
+        let (reserved, calendar) = drivers.split_at_mut(RESERVED_DRIVERS.len());
+        for (kind, parts) in STATE_CANDIDATES.iter().zip(inputs.state_parts(index)) {
             let weight = parameters.weights[kind.index()];
-            if weight == 0.0 {
-                continue;
-            }
-            let forecast = parameters.candidate(kind, row, &self.regressors);
-            mean += weight * forecast.mean;
-            for (sum, quantile) in quantiles.iter_mut().zip(forecast.quantiles) {
-                *sum += weight * quantile;
-            }
-            let (reserved, calendar) = drivers.split_at_mut(RESERVED_DRIVERS.len());
-            for (sum, part) in reserved.iter_mut().zip(forecast.parts) {
+            mean += weight * point(parts);
+            for (sum, part) in reserved.iter_mut().zip(parts) {
                 *sum += weight * part;
             }
-            let effects = parameters.effects(kind).unwrap_or_default();
-            for (index, effect) in effects.iter().enumerate() {
-                let unit = self.regressors[index].distance(row.regressors[index]);
-                calendar[index] += weight * forecast.per_effect * effect * unit;
+        }
+        for kind in TABLE_CANDIDATES {
+            let weight = parameters.weights[kind.index()];
+            if weight != 0.0 {
+                let forecast = parameters.candidate(kind, row, &self.regressors);
+                mean += weight * forecast.mean;
+                for (sum, part) in reserved.iter_mut().zip(forecast.parts) {
+                    *sum += weight * part;
+                }
+                for (index, effect) in parameters.effects(kind).iter().enumerate() {
+                    let unit = self.regressors[index].distance(row.regressors[index]);
+                    calendar[index] += weight * forecast.per_effect * effect * unit;
+                }
+            }
+            // Climatology comes last of those that do not know the regressors.
+            if kind == CandidateKind::Climatology && parameters.effect_share > 0.0 {
+                mean += self.add_effects(parameters, mean, row, calendar);
             }
         }
-        (mean, parameters.calibration.apply(quantiles))
+        let weight = parameters.weights[CandidateKind::Trees.index()];
+        if let (Some(trees), true) = (&self.trees, weight > 0.0) {
+            let width = self.schema.feature_width();
+            let features = &inputs.features[index * width..(index + 1) * width];
+            for (sum, part) in reserved
+                .iter_mut()
+                .zip(trees.parts(features, row.week_level))
+            {
+                mean += weight * part;
+                *sum += weight * part;
+            }
+        }
+        mean
+    }
+
+    /// Adds to the drivers what the regressors do to a mean that does not know them; gives the sum.
+    fn add_effects(
+        &self,
+        parameters: &SeriesParameters,
+        mean: f64,
+        row: &Row<'_>,
+        calendar: &mut [f64],
+    ) -> f64 {
+        let effect = parameters.effect(row, &self.regressors);
+        let worth = logarithmic_mean(mean, effect);
+        let all: f64 = parameters.each_effect(row, &self.regressors).sum();
+        // Effects beyond the limit share what the limit leaves.
+        let kept = if all == 0.0 { 1.0 } else { effect / all };
+        let mut added = 0.0;
+        for (sum, effect) in calendar
+            .iter_mut()
+            .zip(parameters.each_effect(row, &self.regressors))
+        {
+            *sum += worth * kept * effect;
+            added += worth * kept * effect;
+        }
+        added
     }
 }
 
@@ -237,7 +316,6 @@ impl PanelInputs {
             issue_days: self.issue_days[index],
             hour_of_week: self.hour_of_week[index] as usize,
             regressors: &self.regressors[index * regressors..(index + 1) * regressors],
-            lag_week: self.lag_week[index],
             week_level: self.week_level[index],
             month_level: self.month_level[index],
             recent: self.recent[index],

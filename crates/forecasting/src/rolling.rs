@@ -59,6 +59,8 @@ pub struct RollingOptions {
     /// Hours for which fitted parameters are kept while new hours only move the state. `None`
     /// fits at each origin.
     pub refit_every_hours: Option<usize>,
+    /// The candidates that may take part; empty: all. For ablations.
+    pub candidates: Vec<CandidateKind>,
 }
 
 impl Default for RollingOptions {
@@ -67,6 +69,7 @@ impl Default for RollingOptions {
             horizon_hours: 72,
             threads: 1,
             refit_every_hours: None,
+            candidates: Vec::new(),
         }
     }
 }
@@ -230,6 +233,8 @@ impl Work<'_> {
         };
         let options = TrainOptions {
             horizon_hours: self.options.horizon_hours,
+            trees: false,
+            candidates: self.options.candidates.clone(),
             ..TrainOptions::default()
         };
         Ok(train(&panel, &options, &mut |_, _| {})?.model)

@@ -1,9 +1,10 @@
 //! What a panel model says about itself, and how fresh history becomes its inputs.
 //!
 //! The state step: a model holds shapes (seasons, effects, spread); where the series stands *now*
-//! comes in at scoring, computed here from the fresh history: the same hour of the newest known
-//! week, the means of the last week and of the last four, and the quantiles of the last week. So
-//! hours that arrive between two trainings move the forecast.
+//! comes in at scoring, computed here from the fresh history: the means of the last week and of the
+//! last four, the quantiles of the last week, and what every state candidate ([`StateStep`]) says
+//! when it has run over the newest hours. So hours that arrive between two trainings move the
+//! forecast.
 
 use std::collections::HashMap;
 
@@ -12,10 +13,13 @@ use foretide_domain::{LEVELS, SeriesId};
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::CandidateKind;
+use crate::candidates::{Horizon, LocalHistory, Parts, STATE_CANDIDATES, StateStep};
 use crate::error::ForecastError;
-use crate::panel::{PanelSeries, ScoringFrame};
+use crate::intervals::{HORIZON_BANDS, horizon_band};
+use crate::panel::{PanelSeries, Regressor, ScoringFrame};
 use crate::risk::WindowSpread;
 use crate::statistics::{mean, quantiles_of_sorted};
+use crate::trees::{self, TreesHistory, TreesSeries};
 use crate::week::HOURS_OF_WEEK;
 
 /// Names of the drivers every model has, in the order in which they stand; the regressors follow.
@@ -29,10 +33,13 @@ pub const RESERVED_DRIVERS: [&str; 6] = [
 ];
 
 /// Version of the input and output signature. A model with another one is refused.
-pub const SIGNATURE: &str = "foretide.panel.v1";
+pub const SIGNATURE: &str = "foretide.panel.v2";
 
-/// Hours of fresh history that are of use at scoring: four weeks.
-pub const STATE_HOURS: usize = 4 * HOURS_OF_WEEK;
+/// Hours of fresh history that are of use at scoring: eight weeks.
+pub const STATE_HOURS: usize = 8 * HOURS_OF_WEEK;
+
+/// Hours that the level of a month is the mean of: four weeks.
+const MONTH_HOURS: usize = 4 * HOURS_OF_WEEK;
 
 /// What a panel model says about itself. Travels with the ONNX artefact as metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +64,10 @@ pub struct PanelSchema {
     pub drivers: Vec<String>,
     /// Hours of fresh history to bring to scoring. At least a week is needed.
     pub history_hours_needed: usize,
+    /// Parameters of the state step of each series.
+    pub states: Vec<StateStep>,
+    /// Whether the model has trees, so that its rows need features.
+    pub trees: bool,
     /// For each series, how far window sums fell from what was expected in the backtest.
     pub window_spreads: Vec<Vec<WindowSpread>>,
 }
@@ -74,8 +85,13 @@ pub struct PanelInputs {
     pub hour_of_week: Vec<i64>,
     /// Regressor values, row by row.
     pub regressors: Vec<f64>,
-    /// Count at the same hour of the newest known week.
-    pub lag_week: Vec<f64>,
+    /// [`crate::horizon_band`] of the hour forecast.
+    pub band: Vec<i64>,
+    /// Parts of the point of each of [`STATE_CANDIDATES`], row by row, candidate by candidate:
+    /// level, trend, daily season, weekly season.
+    pub state_parts: Vec<Parts>,
+    /// Rows of [`crate::trees::row_width`] columns; empty for a model without trees.
+    pub features: Vec<f64>,
     /// Mean of the last 168 known hours.
     pub week_level: Vec<f64>,
     /// Mean of the last four known weeks.
@@ -91,6 +107,12 @@ impl PanelInputs {
         self.series.len()
     }
 
+    /// The parts of all state candidates in a row.
+    pub(crate) fn state_parts(&self, row: usize) -> &[Parts] {
+        let width = STATE_CANDIDATES.len();
+        &self.state_parts[row * width..(row + 1) * width]
+    }
+
     /// Checks that every row fits a model of this schema.
     ///
     /// # Errors
@@ -102,7 +124,13 @@ impl PanelInputs {
             ("issue_days", self.issue_days.len(), 1),
             ("hour_of_week", self.hour_of_week.len(), 1),
             ("regressors", self.regressors.len(), schema.regressors.len()),
-            ("lag_week", self.lag_week.len(), 1),
+            ("band", self.band.len(), 1),
+            (
+                "state_parts",
+                self.state_parts.len(),
+                STATE_CANDIDATES.len(),
+            ),
+            ("features", self.features.len(), schema.feature_width()),
             ("week_level", self.week_level.len(), 1),
             ("month_level", self.month_level.len(), 1),
             ("recent", self.recent.len(), 1),
@@ -122,16 +150,20 @@ impl PanelInputs {
         check_rows("hour_of_week", &self.hour_of_week, |hour| {
             (0..168).contains(hour)
         })?;
+        let bands = HORIZON_BANDS as i64;
+        check_rows("band", &self.band, |band| (0..bands).contains(band))?;
+        let is_finite = |parts: &Parts| parts.iter().all(|value| value.is_finite());
+        check_rows("state_parts", &self.state_parts, is_finite)?;
         let numbers = [
             ("days", &self.days),
             ("issue_days", &self.issue_days),
-            ("lag_week", &self.lag_week),
             ("week_level", &self.week_level),
             ("month_level", &self.month_level),
         ];
         for (column, values) in numbers {
             check_rows(column, values, |value| value.is_finite())?;
         }
+        check_rows("features", &self.features, |value| value.is_finite())?;
         check_rows("recent", &self.recent, |row| {
             row.iter().all(|value| value.is_finite())
         })?;
@@ -171,7 +203,11 @@ impl PanelSchema {
         for series in &frame.series {
             let index = indices.get(&series.id).copied();
             let index = index.ok_or_else(|| ForecastError::UnknownSeries(series.id.clone()))?;
-            let state = SeriesState::of(series, &frame.history_hour_of_week);
+            let recent = SeriesState::at_end(&series.values);
+            let paths = self.state_paths(index as usize, series, frame);
+            inputs
+                .features
+                .extend(self.features(series, frame, &columns));
             for (ahead, &hour_of_week) in frame.hour_of_week.iter().enumerate() {
                 inputs.series.push(index);
                 inputs.days.push(issue_days + ahead as f64 / 24.0);
@@ -180,15 +216,64 @@ impl PanelSchema {
                 inputs
                     .regressors
                     .extend(columns.iter().map(|values| values[ahead]));
+                inputs.band.push(horizon_band(ahead + 1) as i64);
                 inputs
-                    .lag_week
-                    .push(state.same_hour[usize::from(hour_of_week)]);
-                inputs.week_level.push(state.week_level);
-                inputs.month_level.push(state.month_level);
-                inputs.recent.push(state.recent);
+                    .state_parts
+                    .extend(paths.iter().map(|path| path[ahead]));
+                inputs.week_level.push(recent.week_level);
+                inputs.month_level.push(recent.month_level);
+                inputs.recent.push(recent.recent);
             }
         }
         Ok(inputs)
+    }
+
+    /// Columns of features in a row.
+    pub(crate) fn feature_width(&self) -> usize {
+        if self.trees {
+            trees::row_width(self.regressors.len())
+        } else {
+            0
+        }
+    }
+
+    /// Rows of features of the hours ahead. Regressors are known ahead only: before, they are taken
+    /// to be as in the first hour ahead.
+    fn features(&self, series: &PanelSeries, frame: &ScoringFrame, columns: &[&[f64]]) -> Vec<f64> {
+        if !self.trees {
+            return vec![];
+        }
+        let known = series.values.len();
+        let hours: Vec<u8> = [&frame.history_hour_of_week[..], &frame.hour_of_week[..]].concat();
+        let track = |(name, values): (&String, &&[f64])| {
+            let before = std::iter::repeat_n(values[0], known);
+            Regressor {
+                name: name.clone(),
+                values: before.chain(values.iter().copied()).collect(),
+            }
+        };
+        let regressors: Vec<_> = self.regressors.iter().zip(columns).map(track).collect();
+        let history = TreesHistory::new(&TreesSeries {
+            values: &series.values,
+            hour_of_week: &hours,
+            regressors: &regressors,
+        });
+        history.rows(known, frame.hour_of_week.len())
+    }
+
+    /// What the state candidates of a series say about the hours ahead, candidate by candidate.
+    fn state_paths(
+        &self,
+        index: usize,
+        series: &PanelSeries,
+        frame: &ScoringFrame,
+    ) -> Vec<Vec<Parts>> {
+        let hours = &frame.history_hour_of_week;
+        let first = hours.len().saturating_sub(STATE_HOURS);
+        let local = LocalHistory::new(&series.values[first..], &hours[first..]);
+        let horizon = Horizon::new(hours[hours.len() - 1], &frame.hour_of_week);
+        let paths = self.states[index].paths(&local.values, horizon.length);
+        paths.iter().map(|path| horizon.pick(path)).collect()
     }
 
     fn regressor_columns<'a>(
@@ -216,7 +301,9 @@ impl PanelInputs {
             issue_days: Vec::with_capacity(rows),
             hour_of_week: Vec::with_capacity(rows),
             regressors: Vec::with_capacity(rows * regressors),
-            lag_week: Vec::with_capacity(rows),
+            band: Vec::with_capacity(rows),
+            features: Vec::new(),
+            state_parts: Vec::with_capacity(rows * STATE_CANDIDATES.len()),
             week_level: Vec::with_capacity(rows),
             month_level: Vec::with_capacity(rows),
             recent: Vec::with_capacity(rows),
@@ -226,7 +313,6 @@ impl PanelInputs {
 
 /// Where a series stands when a forecast is issued.
 pub(crate) struct SeriesState {
-    pub(crate) same_hour: [f64; HOURS_OF_WEEK],
     pub(crate) week_level: f64,
     pub(crate) month_level: f64,
     pub(crate) recent: [f64; 5],
@@ -234,27 +320,15 @@ pub(crate) struct SeriesState {
 
 impl SeriesState {
     /// From a whole history, of which the last four weeks count.
-    fn of(series: &PanelSeries, hour_of_week: &[u8]) -> Self {
-        Self::at_end(&series.values, hour_of_week)
-    }
-
-    pub(crate) fn at_end(values: &[f64], hour_of_week: &[u8]) -> Self {
-        let known = values.len().saturating_sub(STATE_HOURS);
-        let (values, hour_of_week) = (&values[known..], &hour_of_week[known..]);
+    pub(crate) fn at_end(values: &[f64]) -> Self {
+        let values = &values[values.len().saturating_sub(MONTH_HOURS)..];
         let week = &values[values.len().saturating_sub(HOURS_OF_WEEK)..];
-        let week_level = mean(week);
-        let mut same_hour = [week_level; HOURS_OF_WEEK];
-        for (&hour, &value) in hour_of_week.iter().zip(values) {
-            same_hour[usize::from(hour)] = value;
-        }
         let mut sorted = week.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let recent = quantiles_of_sorted(&sorted, LEVELS);
         Self {
-            same_hour,
-            week_level,
+            week_level: mean(week),
             month_level: mean(values),
-            recent,
+            recent: quantiles_of_sorted(&sorted, LEVELS),
         }
     }
 }

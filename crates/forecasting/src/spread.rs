@@ -5,8 +5,8 @@ use foretide_domain::LEVELS;
 use crate::statistics::quantiles_of_sorted;
 use crate::week::{PARTS_OF_WEEK, part_of_week};
 
-/// Quantiles at the five levels for each [`part_of_week`]: of residuals (added to a point) or of
-/// ratios (multiplied with it).
+/// Quantiles at the five levels for each [`part_of_week`]: of ratios that a point
+/// is multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartSpread(pub [[f64; 5]; PARTS_OF_WEEK]);
 
@@ -17,12 +17,10 @@ const POOLED_OBSERVATIONS: f64 = 60.0;
 const UNKNOWN_RATIOS: [f64; 5] = [0.025, 0.105, 0.693, 2.303, 3.689];
 
 impl PartSpread {
-    /// No spread in what is added.
-    pub(crate) const NO_RESIDUALS: Self = Self([[0.0; 5]; PARTS_OF_WEEK]);
     /// The widest guess about what is multiplied.
     pub(crate) const UNKNOWN: Self = Self([UNKNOWN_RATIOS; PARTS_OF_WEEK]);
 
-    /// Learns from (hour of the week, residual or ratio) pairs. Thin parts lean on all together.
+    /// Learns from (hour of the week, ratio) pairs. Thin parts lean on all together.
     pub(crate) fn learn(observed: &[(usize, f64)]) -> Option<Self> {
         if observed.is_empty() {
             return None;
@@ -40,11 +38,6 @@ impl PartSpread {
             let share = part.len() as f64 / (part.len() as f64 + POOLED_OBSERVATIONS);
             std::array::from_fn(|level| share * own[level] + (1.0 - share) * pooled[level])
         })))
-    }
-
-    /// Quantiles of `point` + residual.
-    pub(crate) fn around(&self, point: f64, hour_of_week: usize) -> [f64; 5] {
-        self.0[part_of_week(hour_of_week)].map(|residual| point + residual)
     }
 
     /// Quantiles of `point` x ratio.

@@ -1,21 +1,20 @@
-//! Trains a panel: every candidate of every series, a backtest, a champion, its calibration.
+//! Trains a panel: every candidate of every series, rolling forecasts inside the history, an ensemble
+//! where it pays, its intervals.
 
 use foretide_domain::SeriesId;
 
-use crate::backtest::{self, History};
-use crate::calibration::Calibration;
 use crate::candidate::{CandidateKind, CandidateScore};
+use crate::candidates::StateStep;
 use crate::climatology::Climatology;
+use crate::contest::{self, Decision, History, Structurals, blank, origin_days};
+use crate::coverage::Coverage;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
 use crate::panel::{PanelSeries, TrainingPanel};
 use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
-use crate::seasonal_naive;
-use crate::spread::PartSpread;
-use crate::structural::{Design, Link, SeasonBasis, Structural, fit};
-use crate::trial::{Training, Trial, is_prophet};
-use crate::week::HOURS_OF_WEEK;
+use crate::structural::{Design, Link, SeasonBasis, fit};
+use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 
 /// Hours of history without which nothing is promised at all: 14 days.
 pub const FEWEST_HOURS: usize = 14 * 24;
@@ -30,10 +29,12 @@ pub(crate) const LONGEST_HORIZON: usize = 336;
 pub struct TrainOptions {
     /// Hours ahead the model is backtested and calibrated for: 1 to 336.
     pub horizon_hours: usize,
-    /// Weekly trainings of the backtest: 1 to 12.
-    pub folds: usize,
-    /// Share by which a model must beat the better of seasonal naive and climatology: 0 to 0.5.
+    /// Share by which the ensemble must beat the better of seasonal naive and climatology: 0 to 0.5.
     pub margin: f64,
+    /// Whether trees are learned from all series together.
+    pub trees: bool,
+    /// The candidates that may take part; empty: all. For ablations.
+    pub candidates: Vec<CandidateKind>,
     /// Threads to train on, at least 1. The result does not depend on it.
     pub threads: usize,
 }
@@ -42,14 +43,20 @@ impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             horizon_hours: 72,
-            folds: 4,
-            margin: 0.02,
+            margin: 0.0,
+            trees: true,
+            candidates: Vec::new(),
             threads: 1,
         }
     }
 }
 
 impl TrainOptions {
+    /// Whether a candidate may take part.
+    pub(crate) fn allows(&self, kind: CandidateKind) -> bool {
+        self.candidates.is_empty() || self.candidates.contains(&kind)
+    }
+
     fn check(&self) -> Result<(), ForecastError> {
         let refuse = |field, allowed, got: String| {
             Err(ForecastError::BadOption {
@@ -64,9 +71,6 @@ impl TrainOptions {
                 "from 1 to 336",
                 self.horizon_hours.to_string(),
             );
-        }
-        if !(1..=12).contains(&self.folds) {
-            return refuse("folds", "from 1 to 12", self.folds.to_string());
         }
         if !(0.0..=0.5).contains(&self.margin) {
             return refuse("margin", "from 0 to 0.5", self.margin.to_string());
@@ -83,11 +87,15 @@ impl TrainOptions {
 pub struct SeriesReport {
     /// Which series.
     pub id: SeriesId,
-    /// The candidate that is served.
+    /// What is served: the ensemble, or a baseline that it does not beat.
     pub champion: CandidateKind,
-    /// Backtest scores of the candidates that had enough history, calibrated as they would be
-    /// served.
+    /// What each candidate weighs in what is served; they sum to one.
+    pub weights: Vec<(CandidateKind, f64)>,
+    /// Backtest scores of the ensemble, the baselines, and the candidates that weigh something,
+    /// calibrated as they would be served.
     pub scores: Vec<CandidateScore>,
+    /// How often the intervals held in the backtest, by horizon and weekday.
+    pub coverage: Coverage,
     /// Plain words for the reader.
     pub note: String,
     /// Whether there is too little history to promise anything.
@@ -124,26 +132,24 @@ pub fn train(
     }
     let basis = SeasonBasis::new();
     let course = Course::new(panel, options, &basis);
-    let total = panel.series.len();
-    let mut trained = Vec::with_capacity(total);
-    for batch in panel.series.chunks(options.threads) {
-        trained.extend(course.train_batch(batch));
-        progress(trained.len(), total);
-    }
+    let trained = course.train_all(progress);
     Ok(course.assemble(trained))
 }
 
-/// What all series of a panel share: the designs of the backtest's trainings and of the last one.
+/// What all series of a panel share: the designs of the Prophet kinds before each first origin, and
+/// of all hours.
 struct Course<'a> {
     panel: &'a TrainingPanel,
     options: &'a TrainOptions,
-    /// One for each fold, newest first, then all hours at the end of the list.
-    folds: Vec<Design<'a>>,
+    early: Vec<Design<'a>>,
     all: Design<'a>,
+    /// Learned before the first origin of any series.
+    trees: Option<TreesModel>,
 }
 
 struct TrainedSeries {
     parameters: SeriesParameters,
+    state: StateStep,
     report: SeriesReport,
     spreads: Vec<WindowSpread>,
 }
@@ -152,174 +158,153 @@ impl<'a> Course<'a> {
     fn new(panel: &'a TrainingPanel, options: &'a TrainOptions, basis: &'a SeasonBasis) -> Self {
         let hours = panel.hours();
         let design = |hours| Design::new(basis, &panel.hour_of_week, &panel.regressors, hours);
-        // A series that began late may spare more trainings than the panel as a whole.
-        let most = (hours / HOURS_OF_WEEK - 1).min(options.folds);
-        let folds = (1..=most)
-            .map(|weeks_back| design(hours - weeks_back * HOURS_OF_WEEK))
+        let mut days: Vec<usize> = panel
+            .series
+            .iter()
+            .map(|series| origin_days(hours - onset(&series.values)))
             .collect();
+        days.sort_unstable();
+        days.dedup();
         Self {
             panel,
             options,
-            folds,
+            trees: days
+                .last()
+                .filter(|_| options.trees)
+                .and_then(|days| trees(panel, options, hours - 24 * days)),
+            early: days.iter().map(|days| design(hours - 24 * days)).collect(),
             all: design(hours),
         }
     }
 
-    fn train_batch(&self, batch: &[PanelSeries]) -> Vec<TrainedSeries> {
-        match batch {
-            [single] => vec![self.train_series(single)],
-            several => std::thread::scope(|scope| {
-                let handles: Vec<_> = several
-                    .iter()
-                    .map(|series| scope.spawn(|| self.train_series(series)))
-                    .collect();
-                let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
-                    handle
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                };
-                handles.into_iter().map(join).collect()
-            }),
+    fn train_all(&self, progress: &mut dyn FnMut(usize, usize)) -> Vec<TrainedSeries> {
+        let series = &self.panel.series;
+        let mut trained = Vec::with_capacity(series.len());
+        for batch in series.chunks(self.options.threads) {
+            trained.extend(self.train_batch(batch));
+            progress(trained.len(), series.len());
         }
+        trained
+    }
+
+    fn train_batch(&self, batch: &[PanelSeries]) -> Vec<TrainedSeries> {
+        if let [single] = batch {
+            return vec![self.train_series(single)];
+        }
+        std::thread::scope(|scope| {
+            let handles: Vec<_> = batch
+                .iter()
+                .map(|series| scope.spawn(|| self.train_series(series)))
+                .collect();
+            let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            handles.into_iter().map(join).collect()
+        })
     }
 
     fn train_series(&self, series: &PanelSeries) -> TrainedSeries {
+        let panel = self.panel;
         let onset = onset(&series.values);
-        let trainings = self.trainings(&series.values, onset);
-        let trials = self.trials(&series.values, &trainings);
-        let champion = self.champion(&trials);
-        let mut parameters = self.fit(&self.all, &series.values, onset).parameters;
-        for trial in &trials {
-            trial.variant.apply(&mut parameters);
-        }
-        parameters.weights[champion.score.kind.index()] = 1.0;
-        parameters.calibration = backtest::calibration(&champion.paths);
+        let history = History {
+            values: &series.values,
+            hour_of_week: &panel.hour_of_week,
+            regressors: &panel.regressors,
+            onset,
+            horizon: self.options.horizon_hours,
+        };
+        let cut = panel.hours() - 24 * origin_days(panel.hours() - onset);
+        let early = self.early.iter().find(|design| design.hours == cut);
+        let structurals = structurals(
+            early.expect("every cut has a design"),
+            series,
+            onset,
+            |_| true,
+        );
+        let decision = contest::decide(history, &structurals, self.trees.as_ref(), self.options);
+        let parameters = self.parameters(series, onset, &decision);
         let active_days = (series.values.len() - onset).div_ceil(24);
         let report = SeriesReport {
             id: series.id.clone(),
-            champion: champion.score.kind,
-            note: self.note(&series.values, active_days, champion, &trials, &parameters),
+            champion: decision.champion,
+            weights: decision.each_weight(),
+            note: self.note(&series.values, active_days, &decision),
             learning: active_days < LEARNING_DAYS,
-            scores: trials.iter().map(|trial| trial.score.clone()).collect(),
+            coverage: decision.coverage(),
+            scores: decision.scores,
         };
-        let spreads = WindowSpread::learn(&champion.paths);
         TrainedSeries {
             parameters,
+            state: decision.early.refitted(&decision.local.values, |kind| {
+                decision.weights[kind.index()] > 0.0
+            }),
             report,
-            spreads,
+            spreads: WindowSpread::learn(&decision.served),
         }
     }
 
-    /// The weekly trainings that the backtest of a series can use, newest first.
-    fn trainings(&self, values: &[f64], onset: usize) -> Vec<Training> {
-        let count = fold_count(values.len() - onset, self.options.folds);
-        self.folds[..count]
-            .iter()
-            .map(|design| self.fit(design, values, onset))
-            .collect()
-    }
-
-    fn fit(&self, design: &Design<'_>, values: &[f64], onset: usize) -> Training {
-        let hour_of_week = &self.panel.hour_of_week;
-        let (counts, hours) = (
-            &values[onset..design.hours],
-            &hour_of_week[onset..design.hours],
-        );
-        let naive = seasonal_naive::learn(counts, hours);
-        let structural = |link| {
-            let is_long = counts.len() >= STATE_HOURS;
-            is_long
-                .then(|| fit(link, design, values, hour_of_week, onset))
-                .flatten()
-        };
-        let (additive, multiplicative) = (structural(Link::Identity), structural(Link::Log));
-        let fitted = [
-            naive.is_some(),
-            true,
-            additive.is_some(),
-            multiplicative.is_some(),
-        ];
-        let absent = |link| Structural::absent(link, self.panel.regressors.len());
-        let parameters = SeriesParameters {
-            weights: [0.0; 4],
-            seasonal_naive: naive.unwrap_or(PartSpread::NO_RESIDUALS),
-            climatology: Climatology::learn(counts, hours),
-            additive: additive.unwrap_or_else(|| absent(Link::Identity)),
-            multiplicative: multiplicative.unwrap_or_else(|| absent(Link::Log)),
-            calibration: Calibration::NONE,
-        };
-        Training {
-            trained_to: design.hours,
-            ranges: design.ranges.clone(),
-            parameters,
-            fitted,
-        }
-    }
-
-    /// Backtests every candidate that all trainings could fit, in its best variant.
-    fn trials(&self, values: &[f64], trainings: &[Training]) -> Vec<Trial> {
-        let history = History {
-            values,
-            hour_of_week: &self.panel.hour_of_week,
-            regressors: &self.panel.regressors,
-            horizon: self.options.horizon_hours,
-        };
-        let could_be_fitted = |kind: &CandidateKind| {
-            trainings
-                .iter()
-                .all(|training| training.fitted[kind.index()])
-        };
-        CandidateKind::ALL
-            .into_iter()
-            .filter(could_be_fitted)
-            .map(|kind| Trial::of_best_variant(kind, trainings, &history))
-            .collect()
-    }
-
-    /// The better of the two baselines, unless a model beats it by the margin.
-    fn champion<'t>(&self, trials: &'t [Trial]) -> &'t Trial {
-        let best = |is_model: bool| {
-            trials
-                .iter()
-                .filter(|trial| is_prophet(trial.score.kind) == is_model)
-                .min_by(|a, b| a.score.pinball.total_cmp(&b.score.pinball))
-        };
-        let baseline = best(false).expect("climatology fits any series");
-        let needed = (1.0 - self.options.margin) * baseline.score.pinball;
-        best(true)
-            .filter(|model| model.score.pinball < needed)
-            .unwrap_or(baseline)
-    }
-
-    fn note(
+    /// Everything fitted once more, to all hours, as far as it is served.
+    fn parameters(
         &self,
-        values: &[f64],
-        active_days: usize,
-        champion: &Trial,
-        trials: &[Trial],
-        parameters: &SeriesParameters,
-    ) -> String {
-        let served = match champion.score.kind {
+        series: &PanelSeries,
+        onset: usize,
+        decision: &Decision,
+    ) -> SeriesParameters {
+        let is_served = |kind: CandidateKind| {
+            let has_effects =
+                kind == CandidateKind::ProphetMultiplicative && decision.effect_share > 0.0;
+            decision.weights[kind.index()] > 0.0 || has_effects
+        };
+        let fitted = structurals(&self.all, series, onset, is_served);
+        let blank = blank(self.panel.regressors.len());
+        let [additive_gain, multiplicative_gain] = decision.gains;
+        let (additive, multiplicative) = (fitted.additive, fitted.multiplicative);
+        SeriesParameters {
+            weights: decision.weights,
+            climatology: Climatology::learn(
+                &series.values[onset..],
+                &self.panel.hour_of_week[onset..],
+            )
+            .with_variant(decision.climatology_variant),
+            additive: additive.map_or(blank.additive, |model| model.with_gain(additive_gain)),
+            multiplicative: multiplicative.map_or(blank.multiplicative, |model| {
+                model.with_gain(multiplicative_gain)
+            }),
+            effect_share: decision.effect_share,
+            intervals: decision.intervals,
+            climatology_share: decision.climatology_share,
+            calibration: decision.calibration,
+        }
+    }
+
+    fn note(&self, values: &[f64], active_days: usize, decision: &Decision) -> String {
+        let served = match decision.champion {
             CandidateKind::Climatology if values.iter().all(|&value| value == 0.0) => {
                 "nothing has happened yet: climatology is served".to_owned()
             }
-            CandidateKind::Climatology if parameters.climatology.is_flat() => {
+            CandidateKind::Climatology if decision.climatology_variant.0 >= 1.0 => {
                 "no learnable season: climatology is served".to_owned()
             }
             CandidateKind::Climatology => {
-                "no model beats level and hour-of-week profile: climatology is served".to_owned()
+                "no learnable season beyond level and hour-of-week profile: climatology is served"
+                    .to_owned()
             }
             CandidateKind::SeasonalNaive => {
-                "no model beats the same hour of last week: seasonal naive is served".to_owned()
+                "nothing learnable beyond the same hour of last week: seasonal naive is served"
+                    .to_owned()
             }
-            kind => {
-                let baseline = trials
-                    .iter()
-                    .filter(|trial| !is_prophet(trial.score.kind))
-                    .map(|trial| trial.score.pinball)
-                    .fold(f64::INFINITY, f64::min);
-                let gain = 100.0 * (1.0 - champion.score.pinball / baseline);
-                format!("{kind} is served: pinball loss {gain:.0}% below the best baseline")
+            _ => {
+                let weights = decision.each_weight();
+                let heaviest = weights.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+                let kind = heaviest.map_or(CandidateKind::Ensemble, |(kind, _)| *kind);
+                format!(
+                    "an ensemble of {} is served, {kind} weighing most: pinball loss {:.0}% below \
+                     the best baseline",
+                    weights.len(),
+                    100.0 * decision.gain
+                )
             }
         };
         if active_days >= LEARNING_DAYS {
@@ -350,11 +335,14 @@ impl<'a> Course<'a> {
             drivers: reserved.chain(names.iter().cloned()).collect(),
             regressors: names,
             history_hours_needed: STATE_HOURS.min(panel.hours()),
+            states: Vec::new(),
+            trees: false,
             window_spreads: Vec::new(),
         };
         let (mut series, mut reports) = (Vec::new(), Vec::new());
         for TrainedSeries {
             parameters,
+            state,
             report,
             spreads,
         } in trained
@@ -363,11 +351,19 @@ impl<'a> Course<'a> {
             schema.notes.push(report.note.clone());
             schema.learning.push(report.learning);
             schema.window_spreads.push(spreads);
+            schema.states.push(state);
             series.push(parameters);
             reports.push(report);
         }
+        let is_wanted = series
+            .iter()
+            .any(|one: &SeriesParameters| one.weights[CandidateKind::Trees.index()] > 0.0);
+        let trees = is_wanted.then(|| trees(panel, self.options, panel.hours()));
+        let trees = trees.flatten();
+        schema.trees = trees.is_some();
         let model = PanelModel {
             schema,
+            trees,
             regressors: self.all.ranges.clone(),
             series,
         };
@@ -382,14 +378,55 @@ fn onset(values: &[f64]) -> usize {
     first.min(values.len() - FEWEST_HOURS)
 }
 
-/// Weekly trainings that a history of so many hours can spare: with five weeks or more the oldest
-/// keeps four, with less it keeps two, with two it keeps one.
-fn fold_count(hours: usize, wanted: usize) -> usize {
-    let weeks = hours / HOURS_OF_WEEK;
-    let spare = match weeks {
-        5.. => weeks - 4,
-        3 | 4 => weeks - 2,
-        _ => 1,
+/// Trees learned from the first hours of all series.
+fn trees(panel: &TrainingPanel, options: &TrainOptions, hours: usize) -> Option<TreesModel> {
+    let all: Vec<TreesSeries<'_>> = panel
+        .series
+        .iter()
+        .map(|one| TreesSeries {
+            values: &one.values[..hours],
+            hour_of_week: &panel.hour_of_week,
+            regressors: &panel.regressors,
+        })
+        .collect();
+    TreesModel::fit(
+        &all,
+        &TreesOptions {
+            horizon_hours: options.horizon_hours,
+            ..TreesOptions::default()
+        },
+    )
+}
+
+/// Hours of history that a Prophet kind needs: four weeks.
+const STRUCTURAL_HOURS: usize = 672;
+
+/// Hours it is fitted to at most where no regressor's effect has to be found: thirteen weeks.
+const STRUCTURAL_WINDOW: usize = 13 * 168;
+
+/// The wanted Prophet kinds, fitted to the hours of a design.
+fn structurals(
+    design: &Design<'_>,
+    series: &PanelSeries,
+    onset: usize,
+    is_wanted: impl Fn(CandidateKind) -> bool,
+) -> Structurals {
+    let onset = if design.ranges.is_empty() {
+        onset.max(design.hours.saturating_sub(STRUCTURAL_WINDOW))
+    } else {
+        onset
     };
-    spare.min(wanted)
+    let is_long = design.hours >= onset + STRUCTURAL_HOURS;
+    let fitted = |kind, link| {
+        let is_fitted = is_long && is_wanted(kind);
+        is_fitted
+            .then(|| fit(link, design, &series.values, onset))
+            .flatten()
+    };
+    Structurals {
+        additive: fitted(CandidateKind::ProphetAdditive, Link::Identity),
+        multiplicative: fitted(CandidateKind::ProphetMultiplicative, Link::Log),
+        ranges: design.ranges.clone(),
+        trained_to: design.hours,
+    }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use chrono::Duration;
 use divan::counter::ItemsCount;
 use foretide_forecasting::{
-    PanelInputs, PanelModel, PanelSeries, ScoringFrame, TrainOptions, TrainingPanel, train,
+    CandidateKind, PanelInputs, PanelModel, PanelSeries, ScoringFrame, TrainOptions, TrainingPanel,
+    train,
 };
 use foretide_onnx::{OnnxForecaster, Runtime, library, write};
 
@@ -40,8 +41,9 @@ fn panel() -> TrainingPanel {
     }
 }
 
-/// Twenty trained series, repeated under new names, all served by one candidate.
-fn model_and_inputs(candidate: usize) -> (PanelModel, PanelInputs) {
+/// Twenty trained series, repeated under new names, all served by their own ensembles or by one
+/// candidate alone.
+fn model_and_inputs(alone: Option<CandidateKind>) -> (PanelModel, PanelInputs) {
     let panel = panel();
     let options = TrainOptions::default();
     let mut model = train(&panel, &options, &mut |_, _| {})
@@ -61,6 +63,9 @@ fn model_and_inputs(candidate: usize) -> (PanelModel, PanelInputs) {
     model.schema.notes = (0..SERIES)
         .map(|index| schema.notes[again(index)].clone())
         .collect();
+    model.schema.states = (0..SERIES)
+        .map(|index| schema.states[again(index)].clone())
+        .collect();
     model.schema.learning = vec![false; SERIES];
     model.schema.window_spreads = (0..SERIES)
         .map(|index| schema.window_spreads[again(index)].clone())
@@ -69,9 +74,11 @@ fn model_and_inputs(candidate: usize) -> (PanelModel, PanelInputs) {
     model.series = (0..SERIES)
         .map(|index| parameters[again(index)].clone())
         .collect();
-    for parameters in &mut model.series {
-        parameters.weights = [0.0; 4];
-        parameters.weights[candidate] = 1.0;
+    if let Some(candidate) = alone {
+        for parameters in &mut model.series {
+            parameters.weights = [0.0; CandidateKind::ALL.len()];
+            parameters.weights[candidate.index()] = 1.0;
+        }
     }
     let frame = ScoringFrame {
         start: panel.start + Duration::hours(HOURS as i64),
@@ -101,10 +108,16 @@ fn runtime() -> Runtime {
     Runtime::load(&library).expect("ONNX Runtime can be loaded")
 }
 
-/// Argument: index of the candidate that serves all series.
-#[divan::bench(args = [1, 3])]
-fn onnx_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, candidate: usize) {
-    let (model, inputs) = model_and_inputs(candidate);
+/// Whole ensembles, and candidates alone for comparison.
+const SERVED: [Option<CandidateKind>; 3] = [
+    None,
+    Some(CandidateKind::Climatology),
+    Some(CandidateKind::Trees),
+];
+
+#[divan::bench(args = [0, 1, 2])]
+fn onnx_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, served: usize) {
+    let (model, inputs) = model_and_inputs(SERVED[served]);
     let artefact = write(&model).expect("the model is consistent");
     let forecaster = OnnxForecaster::load(&runtime(), &artefact).expect("our own artefact");
     bencher
@@ -112,9 +125,9 @@ fn onnx_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, candidate: usize) 
         .bench_local(|| forecaster.predict(divan::black_box(&inputs)));
 }
 
-#[divan::bench(args = [1, 3])]
-fn native_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, candidate: usize) {
-    let (model, inputs) = model_and_inputs(candidate);
+#[divan::bench(args = [0, 1, 2])]
+fn native_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, served: usize) {
+    let (model, inputs) = model_and_inputs(SERVED[served]);
     bencher
         .counter(ItemsCount::new(SERIES * HORIZON))
         .bench_local(|| model.predict(divan::black_box(&inputs)));
@@ -122,13 +135,13 @@ fn native_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, candidate: usize
 
 #[divan::bench]
 fn write_1000_series(bencher: divan::Bencher<'_, '_>) {
-    let (model, _) = model_and_inputs(3);
+    let (model, _) = model_and_inputs(None);
     bencher.bench_local(|| write(divan::black_box(&model)));
 }
 
 #[divan::bench]
 fn load_1000_series(bencher: divan::Bencher<'_, '_>) {
-    let (model, _) = model_and_inputs(3);
+    let (model, _) = model_and_inputs(None);
     let artefact = write(&model).expect("the model is consistent");
     let runtime = runtime();
     bencher.bench_local(|| OnnxForecaster::load(&runtime, divan::black_box(&artefact)));

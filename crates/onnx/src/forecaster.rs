@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use foretide_forecasting::{PanelInputs, PanelPrediction, PanelSchema};
+use foretide_forecasting::{PanelInputs, PanelPrediction, PanelSchema, STATE_CANDIDATES};
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::Tensor;
@@ -10,7 +10,7 @@ use ort::value::Tensor;
 use crate::error::OnnxError;
 use crate::metadata::read_schema;
 use crate::runtime::Runtime;
-use crate::write::{inputs, outputs};
+use crate::write::{STATE_PARTS, inputs, outputs};
 
 /// A panel model artefact, ready to predict. One session on one thread: callers that want more run
 /// several forecasters, or call one from several threads in turn.
@@ -84,7 +84,7 @@ impl OnnxForecaster {
             .iter()
             .map(|input| input.name().to_owned())
             .collect();
-        let mut values = tensors(rows, &self.schema).map_err(failed)?;
+        let mut values = tensors(rows).map_err(failed)?;
         values.retain(|(name, _)| wanted.iter().any(|wanted| wanted == name));
         let outputs = session.run(values).map_err(failed)?;
         let quantiles = column(&outputs, outputs::QUANTILES, rows.rows() * 5)?;
@@ -111,7 +111,7 @@ fn session(runtime: &Runtime, artefact: &[u8]) -> ort::Result<Session> {
 
 type NamedValue = (&'static str, SessionInputValue<'static>);
 
-fn tensors(rows: &PanelInputs, schema: &PanelSchema) -> ort::Result<Vec<NamedValue>> {
+fn tensors(rows: &PanelInputs) -> ort::Result<Vec<NamedValue>> {
     let count = rows.rows();
     let numbers = |values: &[f64], width: usize| -> ort::Result<SessionInputValue<'static>> {
         let tensor = if width == 1 {
@@ -127,18 +127,26 @@ fn tensors(rows: &PanelInputs, schema: &PanelSchema) -> ort::Result<Vec<NamedVal
     let mut tensors = vec![
         (inputs::SERIES, indices(&rows.series)?),
         (inputs::HOUR_OF_WEEK, indices(&rows.hour_of_week)?),
+        (inputs::BAND, indices(&rows.band)?),
         (inputs::DAYS, numbers(&rows.days, 1)?),
         (inputs::ISSUE_DAYS, numbers(&rows.issue_days, 1)?),
-        (inputs::LAG_WEEK, numbers(&rows.lag_week, 1)?),
         (inputs::WEEK_LEVEL, numbers(&rows.week_level, 1)?),
         (inputs::MONTH_LEVEL, numbers(&rows.month_level, 1)?),
         (inputs::RECENT, numbers(rows.recent.as_flattened(), 5)?),
     ];
-    if !schema.regressors.is_empty() {
-        let tensor =
-            Tensor::from_array(([count, schema.regressors.len()], rows.regressors.clone()))?;
-        tensors.push((inputs::REGRESSORS, tensor.into()));
-    }
+    let state = [count, STATE_CANDIDATES.len(), STATE_PARTS];
+    let state_parts = rows.state_parts.as_flattened().to_vec();
+    let state_parts = Tensor::from_array((state, state_parts))?;
+    tensors.push((inputs::STATE_PARTS, state_parts.into()));
+    let mut matrix = |name, values: &[f64]| -> ort::Result<()> {
+        if !values.is_empty() {
+            let tensor = Tensor::from_array(([count, values.len() / count], values.to_vec()))?;
+            tensors.push((name, tensor.into()));
+        }
+        Ok(())
+    };
+    matrix(inputs::FEATURES, &rows.features)?;
+    matrix(inputs::REGRESSORS, &rows.regressors)?;
     Ok(tensors)
 }
 

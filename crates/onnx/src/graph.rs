@@ -25,6 +25,60 @@ impl Element {
     }
 }
 
+/// What an operator is told beside its inputs.
+#[derive(Debug)]
+pub(crate) enum Attribute {
+    Integer(i64),
+    Integers(Vec<i64>),
+    /// A tensor of small unsigned integers.
+    Bytes(Vec<u8>),
+    /// A tensor of doubles.
+    Doubles(Vec<f64>),
+}
+
+impl Attribute {
+    fn named(self, name: &str) -> AttributeProto {
+        use attribute_proto::AttributeType;
+        let named = |kind: AttributeType| AttributeProto {
+            name: Some(name.to_owned()),
+            r#type: Some(kind as i32),
+            ..AttributeProto::default()
+        };
+        match self {
+            Self::Integer(value) => AttributeProto {
+                i: Some(value),
+                ..named(AttributeType::Int)
+            },
+            Self::Integers(ints) => AttributeProto {
+                ints,
+                ..named(AttributeType::Ints)
+            },
+            Self::Bytes(values) => AttributeProto {
+                t: Some(tensor(values.len(), tensor_proto::DataType::Uint8, values)),
+                ..named(AttributeType::Tensor)
+            },
+            Self::Doubles(values) => {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+                let kind = tensor_proto::DataType::Double;
+                AttributeProto {
+                    t: Some(tensor(values.len(), kind, bytes.collect())),
+                    ..named(AttributeType::Tensor)
+                }
+            }
+        }
+    }
+}
+
+/// A list as a tensor without a name.
+fn tensor(length: usize, kind: tensor_proto::DataType, bytes: Vec<u8>) -> TensorProto {
+    TensorProto {
+        dims: vec![length as i64],
+        data_type: Some(kind as i32),
+        raw_data: Some(bytes),
+        ..TensorProto::default()
+    }
+}
+
 /// A graph under construction. Nodes are named by number and operator.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -32,9 +86,9 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// An input of one row dimension, and columns if `width` says so.
-    pub(crate) fn input(&mut self, name: &str, element: Element, width: Option<usize>) -> Value {
-        self.graph.input.push(value_info(name, element, width));
+    /// An input of one row dimension and the `further` ones.
+    pub(crate) fn input(&mut self, name: &str, element: Element, further: &[usize]) -> Value {
+        self.graph.input.push(value_info(name, element, further));
         Value(name.to_owned())
     }
 
@@ -42,7 +96,7 @@ impl Graph {
     pub(crate) fn output(&mut self, value: &Value, name: &str, width: usize) {
         self.graph
             .output
-            .push(value_info(name, Element::Double, Some(width)));
+            .push(value_info(name, Element::Double, &[width]));
         self.graph.node.push(NodeProto {
             op_type: Some("Identity".to_owned()),
             name: Some(format!("output_{name}")),
@@ -119,21 +173,34 @@ impl Graph {
         &mut self,
         operator: &str,
         inputs: &[&Value],
-        attributes: &[(&str, i64)],
+        attributes: &[(&'static str, i64)],
+    ) -> Value {
+        let attributes = attributes
+            .iter()
+            .map(|&(name, value)| (name, Attribute::Integer(value)))
+            .collect();
+        self.apply_of("", operator, inputs, attributes)
+    }
+
+    /// Applies an operator of a domain; the empty one is that of plain ONNX.
+    pub(crate) fn apply_of(
+        &mut self,
+        domain: &str,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: Vec<(&'static str, Attribute)>,
     ) -> Value {
         let name = format!("{}_{operator}", self.graph.node.len());
-        let attribute = |&(name, value): &(&str, i64)| AttributeProto {
-            name: Some(name.to_owned()),
-            r#type: Some(attribute_proto::AttributeType::Int as i32),
-            i: Some(value),
-            ..AttributeProto::default()
-        };
         self.graph.node.push(NodeProto {
             op_type: Some(operator.to_owned()),
+            domain: (!domain.is_empty()).then(|| domain.to_owned()),
             name: Some(name.clone()),
             input: inputs.iter().map(|value| value.0.clone()).collect(),
             output: vec![name.clone()],
-            attribute: attributes.iter().map(attribute).collect(),
+            attribute: attributes
+                .into_iter()
+                .map(|(name, value)| value.named(name))
+                .collect(),
             ..NodeProto::default()
         });
         Value(name)
@@ -180,18 +247,24 @@ impl Graph {
         self.apply_with("Gather", &[table, indices], &[("axis", axis)])
     }
 
-    /// Puts vectors of rows side by side as columns.
+    /// Puts vectors of rows side by side as columns: `[N, vectors]`.
     pub(crate) fn columns(&mut self, vectors: &[Value]) -> Value {
-        let axis = self.integers_once("column_axis", &[1]);
-        let columns: Vec<_> = vectors
+        self.joined(vectors, "column_axis", 1)
+    }
+
+    /// Puts vectors of rows above each other: `[vectors, N]`.
+    pub(crate) fn stacked(&mut self, vectors: &[Value]) -> Value {
+        self.joined(vectors, "row_axis", 0)
+    }
+
+    fn joined(&mut self, vectors: &[Value], axis_name: &str, axis: i64) -> Value {
+        let new_axis = self.integers_once(axis_name, &[axis]);
+        let parts: Vec<_> = vectors
             .iter()
-            .map(|vector| self.apply("Unsqueeze", &[vector, &axis]))
+            .map(|vector| self.apply("Unsqueeze", &[vector, &new_axis]))
             .collect();
-        self.apply_with(
-            "Concat",
-            &columns.iter().collect::<Vec<_>>(),
-            &[("axis", 1)],
-        )
+        let parts: Vec<_> = parts.iter().collect();
+        self.apply_with("Concat", &parts, &[("axis", axis)])
     }
 
     /// A named constant list that is made at most once.
@@ -214,16 +287,18 @@ impl Graph {
     }
 }
 
-fn value_info(name: &str, element: Element, width: Option<usize>) -> ValueInfoProto {
+fn value_info(name: &str, element: Element, further: &[usize]) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension};
     let dimension = |value| Dimension {
         value: Some(value),
         ..Dimension::default()
     };
     let rows = dimension(dimension::Value::DimParam("N".to_owned()));
-    let columns = width.map(|width| dimension(dimension::Value::DimValue(width as i64)));
+    let further = further
+        .iter()
+        .map(|&size| dimension(dimension::Value::DimValue(size as i64)));
     let shape = TensorShapeProto {
-        dim: std::iter::once(rows).chain(columns).collect(),
+        dim: std::iter::once(rows).chain(further).collect(),
     };
     let tensor = type_proto::Tensor {
         elem_type: Some(element.code()),

@@ -12,6 +12,9 @@ pub const SIGNATURE_KEY: &str = "foretide.signature";
 /// Metadata key under which the [`PanelSchema`] stands as JSON.
 pub const SCHEMA_KEY: &str = "foretide.schema";
 
+/// Signatures of earlier releases, which cannot be run any more.
+const OLDER_SIGNATURES: [&str; 1] = ["foretide.panel.v1"];
+
 /// Largest artefact taken: what a protobuf message may hold.
 const LARGEST_ARTEFACT: usize = 2 * 1024 * 1024 * 1024 - 1;
 
@@ -48,9 +51,12 @@ pub fn read_schema(artefact: &[u8]) -> Result<PanelSchema, OnnxError> {
     let signature = entry(&model, SIGNATURE_KEY)?;
     if signature != SIGNATURE {
         let found: String = signature.chars().take(64).collect();
-        return Err(OnnxError::Foreign(format!(
-            "its signature is {found:?}, not {SIGNATURE:?}"
-        )));
+        let problem = if OLDER_SIGNATURES.contains(&signature) {
+            format!("it is of an older kind, {found:?}: train again to get one of {SIGNATURE:?}")
+        } else {
+            format!("its signature is {found:?}, not {SIGNATURE:?}")
+        };
+        return Err(OnnxError::Foreign(problem));
     }
     let schema: PanelSchema = serde_json::from_str(entry(&model, SCHEMA_KEY)?)
         .map_err(|error| OnnxError::Foreign(format!("its schema cannot be read: {error}")))?;
@@ -98,6 +104,7 @@ fn check(schema: &PanelSchema) -> Result<(), OnnxError> {
         ("kinds", schema.kinds.len()),
         ("notes", schema.notes.len()),
         ("learning", schema.learning.len()),
+        ("states", schema.states.len()),
         ("window_spreads", schema.window_spreads.len()),
     ];
     for (column, got) in columns {

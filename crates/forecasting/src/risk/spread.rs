@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backtest::Path;
+use crate::contest::Path;
 use crate::metrics::share_at_or_below;
 use crate::statistics::quantiles_of_sorted;
 

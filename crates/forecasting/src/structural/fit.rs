@@ -4,7 +4,6 @@
 use super::cholesky::solve;
 use super::design::{DAILY_COLUMNS, Design, SLOPE_HOURS, WEEKLY_COLUMNS, dot};
 use super::{Link, Structural};
-use crate::spread::PartSpread;
 use crate::statistics::{mean, variance};
 use crate::week::HOURS_OF_WEEK;
 
@@ -25,11 +24,9 @@ pub(crate) fn fit(
     link: Link,
     design: &Design<'_>,
     values: &[f64],
-    hour_of_week: &[u8],
     onset: usize,
 ) -> Option<Structural> {
     let counts = &values[onset..design.hours];
-    let hours = &hour_of_week[onset..design.hours];
     let active = counts.iter().filter(|&&count| count > 0.0).count();
     if active < FEWEST_ACTIVE_HOURS {
         return None;
@@ -42,37 +39,13 @@ pub(crate) fn fit(
         .into_iter()
         .map(|value| value * scale)
         .collect();
-    let fitted = design.rows_from(onset).map(|row| dot(row, &coefficients));
-    let observed: Vec<(usize, f64)> = fitted
-        .zip(counts)
-        .zip(hours)
-        .filter_map(|((fitted, &count), &hour)| {
-            let surprise = match link {
-                Link::Identity => Some(count - fitted.max(0.0)),
-                Link::Log => (fitted > -LOG_FLOOR).then(|| count / fitted.exp()),
-            };
-            surprise.map(|surprise| (usize::from(hour), surprise))
-        })
-        .collect();
-    Some(structural(
-        link,
-        design,
-        counts,
-        &coefficients,
-        PartSpread::learn(&observed)?,
-    ))
+    Some(structural(link, design, counts, &coefficients))
 }
 
-/// A fitted count below exp of minus this is silence: its ratio says nothing.
+/// No fitted count lies further below the mean than by half of this, in logarithms.
 const LOG_FLOOR: f64 = 12.0;
 
-fn structural(
-    link: Link,
-    design: &Design<'_>,
-    counts: &[f64],
-    coefficients: &[f64],
-    spread: PartSpread,
-) -> Structural {
+fn structural(link: Link, design: &Design<'_>, counts: &[f64], coefficients: &[f64]) -> Structural {
     let (daily, rest) = coefficients[design.first_daily..].split_at(DAILY_COLUMNS);
     let (weekly, effects) = rest.split_at(WEEKLY_COLUMNS);
     let daily: Vec<f64> = (0..24)
@@ -103,7 +76,6 @@ fn structural(
         season_mean,
         pseudo_level: 0.1 * mean(counts) + 1e-9,
         bound: 3.0 * counts.iter().copied().fold(0.0, f64::max) + 1.0,
-        spread,
     }
 }
 

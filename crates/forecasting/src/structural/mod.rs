@@ -14,7 +14,6 @@ pub(crate) use design::{Design, SeasonBasis};
 pub(crate) use fit::{GAINS, fit};
 
 use crate::model::{CandidateForecast, RegressorRange, Row};
-use crate::spread::PartSpread;
 use crate::week::HOURS_OF_WEEK;
 
 /// However far ahead, the trend moves by at most as many days of its last slope.
@@ -65,8 +64,6 @@ pub struct Structural {
     pub pseudo_level: f64,
     /// Largest count ever foreseen.
     pub bound: f64,
-    /// Residual (identity) or ratio (log) quantiles.
-    pub spread: PartSpread,
 }
 
 /// The trend's days, damped ahead and limited behind.
@@ -79,9 +76,9 @@ pub(crate) fn damped(days: f64) -> f64 {
 impl Structural {
     /// A model that was not fitted and has no weight.
     pub(crate) fn absent(link: Link, regressors: usize) -> Self {
-        let (season_mean, spread) = match link {
-            Link::Identity => (0.0, PartSpread::NO_RESIDUALS),
-            Link::Log => (1.0, PartSpread::UNKNOWN),
+        let season_mean = match link {
+            Link::Identity => 0.0,
+            Link::Log => 1.0,
         };
         Self {
             level: 0.0,
@@ -93,7 +90,6 @@ impl Structural {
             season_mean,
             pseudo_level: 1.0,
             bound: 1.0,
-            spread,
         }
     }
 
@@ -128,7 +124,6 @@ impl Structural {
                 let mean = sum.clamp(0.0, self.bound);
                 CandidateForecast {
                     mean,
-                    quantiles: self.spread.around(mean, row.hour_of_week),
                     parts: [self.level, trend, daily, weekly, recent, mean - sum],
                     per_effect: 1.0,
                 }
@@ -143,7 +138,6 @@ impl Structural {
                 let [trend, daily, weekly, recent] = parts;
                 CandidateForecast {
                     mean,
-                    quantiles: self.spread.times(mean, row.hour_of_week),
                     parts: [
                         base,
                         trend,
@@ -175,7 +169,7 @@ impl Structural {
 
 /// What one unit on the log scale is worth in counts, so that parts that add up to `moved` there
 /// add up to the change from `base` here: the logarithmic mean of both ends.
-fn logarithmic_mean(base: f64, moved: f64) -> f64 {
+pub(crate) fn logarithmic_mean(base: f64, moved: f64) -> f64 {
     let moved = moved.clamp(-LOG_LIMIT, LOG_LIMIT);
     if moved.abs() < SERIES_LIMIT {
         base * (1.0 + moved / 2.0 + moved * moved / 6.0)

@@ -58,7 +58,7 @@ proptest! {
         trained_on in counts(),
         seen_later in counts(),
         campaign in any::<u64>(),
-        mixture in prop::array::uniform4(0.0_f64..1.0),
+        mixture in prop::array::uniform22(0.0_f64..1.0),
         mixed in any::<bool>(),
         far_regressor in -1e12_f64..1e12,
     ) {
@@ -201,13 +201,6 @@ fn options_out_of_bounds_are_named() {
                 ..default()
             },
             "horizon_hours",
-        ),
-        (
-            TrainOptions {
-                folds: 0,
-                ..default()
-            },
-            "folds",
         ),
         (
             TrainOptions {

@@ -44,6 +44,7 @@ fn options(threads: usize, refit_every_hours: Option<usize>) -> RollingOptions {
         horizon_hours: HORIZON,
         threads,
         refit_every_hours,
+        ..RollingOptions::default()
     }
 }
 

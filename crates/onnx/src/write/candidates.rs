@@ -11,23 +11,31 @@ use crate::graph::{Graph, Value};
 
 /// What one candidate says about all rows.
 pub(super) struct Candidate {
-    /// `[5, N]`
-    pub(super) quantiles: Value,
     /// `[N]`
     pub(super) mean: Value,
     /// `[N, D]`
     pub(super) drivers: Value,
 }
 
+/// Where climatology stands in each row.
+#[derive(Clone)]
+pub(super) struct ClimateLevel {
+    /// Share of the flat form.
+    pub(super) flat: Value,
+    pub(super) level: Value,
+    /// Level x profile.
+    pub(super) point: Value,
+}
+
 /// The reserved drivers that a candidate fills; the others are zero.
 #[derive(Default)]
-struct Parts {
-    level: Option<Value>,
-    trend: Option<Value>,
-    daily: Option<Value>,
-    weekly: Option<Value>,
-    recent: Option<Value>,
-    bounds: Option<Value>,
+pub(super) struct Parts {
+    pub(super) level: Option<Value>,
+    pub(super) trend: Option<Value>,
+    pub(super) daily: Option<Value>,
+    pub(super) weekly: Option<Value>,
+    pub(super) recent: Option<Value>,
+    pub(super) bounds: Option<Value>,
 }
 
 /// Where a structural model stands in the parameters, and under which name in the graph.
@@ -61,54 +69,19 @@ struct Moves {
 }
 
 impl Panel<'_> {
+    /// A candidate that is computed from the tables of the series.
     pub(super) fn candidate(&mut self, kind: CandidateKind) -> Candidate {
         match kind {
-            CandidateKind::SeasonalNaive => self.seasonal_naive(),
-            CandidateKind::Climatology => self.climatology(),
             CandidateKind::ProphetAdditive => self.additive(),
             CandidateKind::ProphetMultiplicative => self.multiplicative(),
-        }
-    }
-
-    fn seasonal_naive(&mut self) -> Candidate {
-        let residuals = Tables(self.model).spread(|one| &one.seasonal_naive);
-        let residuals = self.by_part_of_week("seasonal_naive.residuals", &residuals);
-        let mean = self.rows.lag_week.clone();
-        let quantiles = self.graph.add(&residuals, &mean);
-        let level = self.rows.week_level.clone();
-        let season = self.graph.sub(&mean, &level);
-        let parts = Parts {
-            level: Some(level),
-            weekly: Some(season),
-            ..Parts::default()
-        };
-        let drivers = self.drivers(parts, None);
-        Candidate {
-            quantiles,
-            mean,
-            drivers,
+            _ => self.climatology(),
         }
     }
 
     fn climatology(&mut self) -> Candidate {
-        let tables = Tables(self.model);
-        let flat = self.by_series("climatology.flat", &tables.climatology(|one| one.flat));
-        let recency = self.by_series(
-            "climatology.recency",
-            &tables.climatology(|one| one.recency),
-        );
-        let anchor = self.by_series("climatology.anchor", &tables.climatology(|one| one.anchor));
-        let profile = self.by_hour("climatology.profile", HOURS_OF_WEEK, &tables.profile());
-        let ratios = tables.spread(|one| &one.climatology.ratios);
-        let ratios = self.by_part_of_week("climatology.ratios", &ratios);
+        let ClimateLevel { flat, level, point } = self.climate_level();
         let rows = &self.rows;
         let graph = &mut self.graph;
-        let level = blend(graph, &recency, &rows.week_level, &rows.month_level);
-        let share = graph.number(ANCHOR_SHARE);
-        let level = blend(graph, &share, &anchor, &level);
-        let point = graph.mul(&level, &profile);
-        let shaped_quantiles = graph.mul(&ratios, &point);
-        let quantiles = blend(graph, &flat, &rows.recent, &shaped_quantiles);
         let base = blend(graph, &flat, &rows.week_level, &level);
         let one = graph.number(1.0);
         let shaped = graph.sub(&one, &flat);
@@ -121,11 +94,31 @@ impl Panel<'_> {
             ..Parts::default()
         };
         let drivers = self.drivers(parts, None);
-        Candidate {
-            quantiles,
-            mean,
-            drivers,
+        Candidate { mean, drivers }
+    }
+
+    /// Where climatology stands, computed once however many ask.
+    pub(super) fn climate_level(&mut self) -> ClimateLevel {
+        if let Some(known) = &self.climate {
+            return known.clone();
         }
+        let tables = Tables(self.model);
+        let flat = self.by_series("climatology.flat", &tables.climatology(|one| one.flat));
+        let recency = self.by_series(
+            "climatology.recency",
+            &tables.climatology(|one| one.recency),
+        );
+        let anchor = self.by_series("climatology.anchor", &tables.climatology(|one| one.anchor));
+        let profile = self.by_hour("climatology.profile", HOURS_OF_WEEK, &tables.profile());
+        let rows = &self.rows;
+        let graph = &mut self.graph;
+        let level = blend(graph, &recency, &rows.week_level, &rows.month_level);
+        let share = graph.number(ANCHOR_SHARE);
+        let level = blend(graph, &share, &anchor, &level);
+        let point = graph.mul(&level, &profile);
+        let found = ClimateLevel { flat, level, point };
+        self.climate = Some(found.clone());
+        found
     }
 
     fn additive(&mut self) -> Candidate {
@@ -138,9 +131,6 @@ impl Panel<'_> {
         let raised = graph.max(&sum, &zero);
         let mean = graph.min(&raised, &bound);
         let bounds = graph.sub(&mean, &sum);
-        let residuals = Tables(self.model).spread(|one| &one.additive.spread);
-        let residuals = self.by_part_of_week("additive.residuals", &residuals);
-        let quantiles = self.graph.add(&residuals, &mean);
         let parts = Parts {
             level: Some(level),
             trend: Some(moves.trend),
@@ -150,11 +140,7 @@ impl Panel<'_> {
             bounds: Some(bounds),
         };
         let drivers = self.drivers(parts, moves.effects);
-        Candidate {
-            quantiles,
-            mean,
-            drivers,
-        }
+        Candidate { mean, drivers }
     }
 
     fn multiplicative(&mut self) -> Candidate {
@@ -178,9 +164,6 @@ impl Panel<'_> {
             let share = graph.columns(std::slice::from_ref(&share));
             graph.mul(&effects, &share)
         });
-        let ratios = Tables(self.model).spread(|one| &one.multiplicative.spread);
-        let ratios = self.by_part_of_week("multiplicative.ratios", &ratios);
-        let quantiles = self.graph.mul(&ratios, &mean);
         let parts = Parts {
             level: Some(base),
             trend: Some(trend),
@@ -190,11 +173,12 @@ impl Panel<'_> {
             bounds: Some(bounds),
         };
         let drivers = self.drivers(parts, effects);
-        Candidate {
-            quantiles,
-            mean,
-            drivers,
-        }
+        Candidate { mean, drivers }
+    }
+
+    /// Effects of the regressors in the multiplicative model, as logarithms, `[N, R]`.
+    pub(super) fn multiplicative_effects(&mut self) -> Option<Value> {
+        self.effects(&MULTIPLICATIVE, "effects.unaware")
     }
 
     /// Everything that moves a structural model from its level, on the scale of its link.
@@ -208,7 +192,7 @@ impl Panel<'_> {
         let weekly = tables.structural_list(place.of, |one| &one.weekly);
         let weekly = self.by_hour(&format!("{}.weekly", place.name), HOURS_OF_WEEK, &weekly);
         let recent = self.state_step(place, level, &slope);
-        let effects = self.effects(place);
+        let effects = self.effects(place, &format!("{}.effects", place.name));
         let mut moved = self.graph.sum(&[&trend, &daily, &weekly, &recent]);
         if let Some(effects) = &effects {
             let axis = self.graph.integers_once("column_axis", &[1]);
@@ -258,13 +242,11 @@ impl Panel<'_> {
     }
 
     /// Effects of the regressors, `[N, R]`.
-    fn effects(&mut self, place: &Place) -> Option<Value> {
+    fn effects(&mut self, place: &Place, name: &str) -> Option<Value> {
         let distances = self.rows.distances.clone()?;
         let values = Tables(self.model).structural_list(place.of, |one| &one.effects);
         let dims = [self.model.series.len(), self.model.regressors.len()];
-        let table = self
-            .graph
-            .table(&format!("{}.effects", place.name), &dims, &values);
+        let table = self.graph.table(name, &dims, &values);
         let effects = self.graph.gather(&table, &self.rows.series, 0);
         Some(self.graph.mul(&effects, &distances))
     }
@@ -275,7 +257,7 @@ impl Panel<'_> {
     }
 
     /// Drivers `[N, D]`: the reserved ones, then the regressors.
-    fn drivers(&mut self, parts: Parts, effects: Option<Value>) -> Value {
+    pub(super) fn drivers(&mut self, parts: Parts, effects: Option<Value>) -> Value {
         let zero = self.graph.number(0.0);
         let none = self.graph.mul(&self.rows.days, &zero);
         let Parts {
@@ -308,7 +290,7 @@ impl Panel<'_> {
 }
 
 /// `share` of one and the rest of the other.
-fn blend(graph: &mut Graph, share: &Value, one: &Value, other: &Value) -> Value {
+pub(super) fn blend(graph: &mut Graph, share: &Value, one: &Value, other: &Value) -> Value {
     let whole = graph.number(1.0);
     let rest = graph.sub(&whole, share);
     let first = graph.mul(share, one);
@@ -331,7 +313,7 @@ fn damped(graph: &mut Graph, days: &Value) -> Value {
 }
 
 /// What one unit on the log scale is worth in counts.
-fn logarithmic_mean(graph: &mut Graph, base: &Value, moved: &Value) -> Value {
+pub(super) fn logarithmic_mean(graph: &mut Graph, base: &Value, moved: &Value) -> Value {
     let (one, half, sixth) = (
         graph.number(1.0),
         graph.number(0.5),

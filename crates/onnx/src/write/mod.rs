@@ -1,20 +1,26 @@
 //! Writes a panel model as an ONNX graph: the formulas of `foretide-forecasting`, for all rows at
-//! once. Parameters are tables by series index; a row gathers its own.
+//! once. Parameters are tables by series index; a row gathers its own. What needs a pass over
+//! history (the state step, the features of the trees) comes in as columns of the rows.
 //!
 //! Inside the graph numbers of a row are vectors `[N]` and quantiles are `[5, N]`, because ONNX
 //! Runtime is fast on long rows and slow on many short ones.
 
 mod candidates;
+mod quantiles;
 mod tables;
+mod trees;
 
-use foretide_forecasting::{CandidateKind, PanelModel, PanelSchema};
+use foretide_forecasting::{
+    CandidateKind, EFFECT_LIMIT, PanelModel, PanelSchema, RESERVED_DRIVERS, STATE_CANDIDATES,
+    TABLE_CANDIDATES,
+};
 use prost::Message;
 
 use crate::error::OnnxError;
 use crate::graph::{Element, Graph, Value};
 use crate::metadata;
 use crate::proto::{ModelProto, OperatorSetIdProto};
-use candidates::Candidate;
+use candidates::{Candidate, ClimateLevel};
 use tables::Tables;
 
 /// Names of the inputs.
@@ -23,9 +29,11 @@ pub(crate) mod inputs {
 
     pub(crate) const SERIES: &str = "series";
     pub(crate) const HOUR_OF_WEEK: &str = "hour_of_week";
+    pub(crate) const BAND: &str = "band";
     pub(crate) const DAYS: &str = "days";
     pub(crate) const ISSUE_DAYS: &str = "issue_days";
-    pub(crate) const LAG_WEEK: &str = "lag_week";
+    pub(crate) const STATE_PARTS: &str = "state_parts";
+    pub(crate) const FEATURES: &str = "features";
     pub(crate) const WEEK_LEVEL: &str = "week_level";
     pub(crate) const MONTH_LEVEL: &str = "month_level";
     pub(crate) const RECENT: &str = "recent";
@@ -36,13 +44,17 @@ pub(crate) mod inputs {
         let mut names = vec![
             SERIES,
             HOUR_OF_WEEK,
+            BAND,
             DAYS,
             ISSUE_DAYS,
-            LAG_WEEK,
+            STATE_PARTS,
             WEEK_LEVEL,
             MONTH_LEVEL,
             RECENT,
         ];
+        if schema.trees {
+            names.push(FEATURES);
+        }
         if !schema.regressors.is_empty() {
             names.push(REGRESSORS);
         }
@@ -61,6 +73,9 @@ pub(crate) mod outputs {
 const IR_VERSION: i64 = 9;
 const OPSET_VERSION: i64 = 18;
 
+/// Numbers of a state candidate in a row: level, trend, daily season, weekly season.
+pub(crate) const STATE_PARTS: usize = 4;
+
 /// Writes a model as a self-contained ONNX artefact. The same model gives the same bytes.
 ///
 /// # Errors
@@ -68,13 +83,17 @@ const OPSET_VERSION: i64 = 18;
 pub fn write(model: &PanelModel) -> Result<Vec<u8>, OnnxError> {
     check(model)?;
     let mut panel = Panel::new(model);
-    let (quantiles, mean, drivers) = panel.weighted_candidates();
-    let quantiles = panel.calibrated(&quantiles);
+    let (mean, drivers) = panel.weighted_candidates();
+    let quantiles = panel.quantiles(&mean);
     panel.graph.output(&quantiles, outputs::QUANTILES, 5);
     let mean = panel.graph.columns(&[mean]);
     panel.graph.output(&mean, outputs::MEAN, 1);
     let width = model.schema.drivers.len();
     panel.graph.output(&drivers, outputs::DRIVERS, width);
+    let operators = |domain: &str, version| OperatorSetIdProto {
+        domain: Some(domain.to_owned()),
+        version: Some(version),
+    };
     let artefact = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some("foretide".to_owned()),
@@ -82,10 +101,10 @@ pub fn write(model: &PanelModel) -> Result<Vec<u8>, OnnxError> {
         doc_string: Some(
             "Quantiles, mean and drivers of hourly counts, one row an hour".to_owned(),
         ),
-        opset_import: vec![OperatorSetIdProto {
-            domain: Some(String::new()),
-            version: Some(OPSET_VERSION),
-        }],
+        opset_import: vec![
+            operators("", OPSET_VERSION),
+            operators(trees::DOMAIN, trees::DOMAIN_VERSION),
+        ],
         graph: Some(panel.graph.finish("foretide_panel")),
         metadata_props: metadata::entries(&model.schema),
         ..ModelProto::default()
@@ -100,6 +119,7 @@ fn check(model: &PanelModel) -> Result<(), OnnxError> {
     let fits = series.len() == model.series.len()
         && !series.is_empty()
         && regressors.len() == model.regressors.len()
+        && model.schema.trees == model.trees.is_some()
         && model.series.iter().all(|parameters| {
             [&parameters.additive, &parameters.multiplicative]
                 .iter()
@@ -116,7 +136,8 @@ struct Rows {
     hour_of_day: Value,
     days: Value,
     issue_days: Value,
-    lag_week: Value,
+    /// `[N, candidates, parts]`
+    state_parts: Value,
     week_level: Value,
     month_level: Value,
     recent: Value,
@@ -124,6 +145,8 @@ struct Rows {
     distances: Option<Value>,
     /// Index of (series, part of the week).
     part: Value,
+    /// Index of (series, horizon band).
+    band: Value,
 }
 
 /// The graph of one model under construction.
@@ -131,109 +154,137 @@ struct Panel<'a> {
     model: &'a PanelModel,
     graph: Graph,
     rows: Rows,
+    /// What the point and the quantiles of climatology share, once it is there.
+    climate: Option<ClimateLevel>,
 }
 
 impl<'a> Panel<'a> {
     fn new(model: &'a PanelModel) -> Self {
+        use foretide_forecasting::HORIZON_BANDS;
         let mut graph = Graph::default();
-        let series = graph.input(inputs::SERIES, Element::Integer, None);
-        let hour_of_week = graph.input(inputs::HOUR_OF_WEEK, Element::Integer, None);
-        let mut number = |name| graph.input(name, Element::Double, None);
+        let series = graph.input(inputs::SERIES, Element::Integer, &[]);
+        let hour_of_week = graph.input(inputs::HOUR_OF_WEEK, Element::Integer, &[]);
+        let band = graph.input(inputs::BAND, Element::Integer, &[]);
+        let mut number = |name| graph.input(name, Element::Double, &[]);
         let (days, issue_days) = (number(inputs::DAYS), number(inputs::ISSUE_DAYS));
-        let lag_week = number(inputs::LAG_WEEK);
         let (week_level, month_level) = (number(inputs::WEEK_LEVEL), number(inputs::MONTH_LEVEL));
-        let recent = graph.input(inputs::RECENT, Element::Double, Some(5));
+        let state = [STATE_CANDIDATES.len(), STATE_PARTS];
+        let state_parts = graph.input(inputs::STATE_PARTS, Element::Double, &state);
+        let recent = graph.input(inputs::RECENT, Element::Double, &[5]);
         let recent = graph.apply("Transpose", &[&recent]);
         let distances = regressor_distances(&mut graph, model);
         let day = graph.integer(24);
         let hour_of_day = graph.apply("Mod", &[&hour_of_week, &day]);
         let part = part_index(&mut graph, &series, &hour_of_week);
+        let band = index_of_pair(&mut graph, &series, HORIZON_BANDS, &band);
         let rows = Rows {
             series,
             hour_of_week,
             hour_of_day,
             days,
             issue_days,
-            lag_week,
+            state_parts,
             week_level,
             month_level,
             recent,
             distances,
             part,
+            band,
         };
-        Self { model, graph, rows }
-    }
-
-    /// Sum over the candidates that have weight anywhere: quantiles `[5, N]`, mean `[N]`, drivers
-    /// `[N, D]`.
-    fn weighted_candidates(&mut self) -> (Value, Value, Value) {
-        let mut total: Option<(Value, Value, Value)> = None;
-        for kind in CandidateKind::ALL {
-            let weights = Tables(self.model).weights(kind);
-            if weights.iter().all(|&weight| weight == 0.0) {
-                continue;
-            }
-            let weight = self.by_series(&format!("{kind}.weight"), &weights);
-            let Candidate {
-                quantiles,
-                mean,
-                drivers,
-            } = self.candidate(kind);
-            let weight_column = self.graph.columns(std::slice::from_ref(&weight));
-            let part = (
-                self.graph.mul(&quantiles, &weight),
-                self.graph.mul(&mean, &weight),
-                self.graph.mul(&drivers, &weight_column),
-            );
-            total = Some(match total {
-                None => part,
-                Some(sum) => (
-                    self.graph.add(&sum.0, &part.0),
-                    self.graph.add(&sum.1, &part.1),
-                    self.graph.add(&sum.2, &part.2),
-                ),
-            });
+        Self {
+            model,
+            graph,
+            rows,
+            climate: None,
         }
-        total.unwrap_or_else(|| self.silence())
     }
 
-    /// A model in which no candidate has weight foresees nothing.
-    fn silence(&mut self) -> (Value, Value, Value) {
-        let zero = self.graph.number(0.0);
-        let mean = self.graph.mul(&self.rows.days.clone(), &zero);
-        let quantiles = self.graph.mul(&self.rows.recent.clone(), &zero);
-        let drivers = self
-            .graph
-            .columns(&vec![mean.clone(); self.model.schema.drivers.len()]);
-        (quantiles, mean, drivers)
+    /// Sum over the candidates by their weights: mean `[N]`, drivers `[N, D]`.
+    fn weighted_candidates(&mut self) -> (Value, Value) {
+        let mut total = self.state_candidates();
+        for kind in TABLE_CANDIDATES {
+            let weights = Tables(self.model).weights(kind);
+            if weights.iter().any(|&weight| weight != 0.0) {
+                let candidate = self.candidate(kind);
+                total = self.with_candidate(&total, kind, &weights, &candidate);
+            }
+            // Climatology comes last of those that do not know the regressors.
+            if kind == CandidateKind::Climatology {
+                total = self.with_effects(total);
+            }
+        }
+        let weights = Tables(self.model).weights(CandidateKind::Trees);
+        if let Some(model) = &self.model.trees {
+            let candidate = self.trees(model);
+            total = self.with_candidate(&total, CandidateKind::Trees, &weights, &candidate);
+        }
+        total
     }
 
-    /// The conformal correction and the repair outward from the median; `[5, N]` to `[N, 5]`.
-    fn calibrated(&mut self, quantiles: &Value) -> Value {
-        let tables = Tables(self.model);
-        let (shift, floor) = (tables.calibration_shift(), tables.calibration_floor());
-        let shift = self.by_series_of_five("calibration.shift", &shift);
-        let floor = self.by_series("calibration.floor", &floor);
-        let graph = &mut self.graph;
-        let middle = graph.integer(2);
-        let median = graph.gather(quantiles, &middle, 0);
-        let difference = graph.sub(quantiles, &median);
-        let distance = graph.apply("Abs", &[&difference]);
-        let distance = graph.add(&distance, &floor);
-        let correction = graph.mul(&shift, &distance);
-        let moved = graph.add(quantiles, &correction);
-        let zero = graph.number(0.0);
-        let moved = graph.max(&moved, &zero);
-        let mut level = |index: i64| {
-            let index = graph.integer(index);
-            graph.gather(&moved, &index, 0)
+    /// What the regressors do to candidates that do not know them.
+    fn with_effects(&mut self, total: (Value, Value)) -> (Value, Value) {
+        let shares = Tables(self.model).each(|one| one.effect_share);
+        if shares.iter().all(|&share| share == 0.0) {
+            return total;
+        }
+        let Some(effects) = self.multiplicative_effects() else {
+            return total;
         };
-        let [q0, q1, median, q3, q4] = [level(0), level(1), level(2), level(3), level(4)];
-        let low_80 = graph.min(&q1, &median);
-        let low_95 = graph.min(&q0, &low_80);
-        let high_80 = graph.max(&q3, &median);
-        let high_95 = graph.max(&q4, &high_80);
-        graph.columns(&[low_95, low_80, median, high_80, high_95])
+        let share = self.by_series("effects.share", &shares);
+        let graph = &mut self.graph;
+        let column = graph.columns(&[share]);
+        let effects = graph.mul(&effects, &column);
+        let axis = graph.integers_once("column_axis", &[1]);
+        let all = graph.apply_with("ReduceSum", &[&effects, &axis], &[("keepdims", 0)]);
+        let effect = graph.clamp(&all, -EFFECT_LIMIT, EFFECT_LIMIT);
+        let worth = candidates::logarithmic_mean(graph, &total.0, &effect);
+        let (zero, one) = (graph.number(0.0), graph.number(1.0));
+        let is_none = graph.apply("Equal", &[&all, &zero]);
+        let divisor = graph.apply("Where", &[&is_none, &one, &all]);
+        let kept = graph.div(&effect, &divisor);
+        let kept = graph.apply("Where", &[&is_none, &one, &kept]);
+        let factor = graph.mul(&worth, &kept);
+        let column = graph.columns(&[factor]);
+        let counts = graph.mul(&effects, &column);
+        let sum = graph.apply_with("ReduceSum", &[&counts, &axis], &[("keepdims", 0)]);
+        let mean = graph.add(&total.0, &sum);
+        let drivers = self.drivers(candidates::Parts::default(), Some(counts));
+        (mean, self.graph.add(&total.1, &drivers))
+    }
+
+    fn with_candidate(
+        &mut self,
+        total: &(Value, Value),
+        kind: CandidateKind,
+        weights: &[f64],
+        candidate: &Candidate,
+    ) -> (Value, Value) {
+        let weight = self.by_series(&format!("{kind}.weight"), weights);
+        let graph = &mut self.graph;
+        let column = graph.columns(std::slice::from_ref(&weight));
+        let mean = graph.mul(&candidate.mean, &weight);
+        let drivers = graph.mul(&candidate.drivers, &column);
+        (graph.add(&total.0, &mean), graph.add(&total.1, &drivers))
+    }
+
+    /// The candidates that come in as columns of parts.
+    fn state_candidates(&mut self) -> (Value, Value) {
+        let weights = Tables(self.model).state_weights();
+        let dims = [self.model.series.len(), STATE_CANDIDATES.len(), 1];
+        let graph = &mut self.graph;
+        let table = graph.table("state.weights", &dims, &weights);
+        let weight = graph.gather(&table, &self.rows.series, 0);
+        let weighted = graph.mul(&self.rows.state_parts, &weight);
+        let axis = graph.integers_once("candidate_axis", &[1]);
+        let parts = graph.apply_with("ReduceSum", &[&weighted, &axis], &[("keepdims", 0)]);
+        let mean = graph.apply_with("ReduceSum", &[&parts, &axis], &[("keepdims", 0)]);
+        let zero = graph.number(0.0);
+        let none = graph.mul(&self.rows.days, &zero);
+        let others = self.model.schema.drivers.len() - STATE_PARTS;
+        debug_assert!(RESERVED_DRIVERS.len() >= STATE_PARTS, "parts come first");
+        let others = graph.columns(&vec![none; others]);
+        let drivers = graph.apply_with("Concat", &[&parts, &others], &[("axis", 1)]);
+        (mean, drivers)
     }
 
     /// One number a series, gathered for each row.
@@ -242,16 +293,10 @@ impl<'a> Panel<'a> {
         self.graph.gather(&table, &self.rows.series, 0)
     }
 
-    /// Five numbers a series (`[5, S]`), gathered for each row to `[5, N]`.
-    fn by_series_of_five(&mut self, name: &str, values: &[f64]) -> Value {
+    /// Five numbers for each place of an index (`[5, places]`), gathered for each row to `[5, N]`.
+    fn five_by(&mut self, index: fn(&Rows) -> &Value, name: &str, values: &[f64]) -> Value {
         let table = self.graph.table(name, &[5, values.len() / 5], values);
-        self.graph.gather(&table, &self.rows.series, 1)
-    }
-
-    /// Five numbers for each series and part of the week, gathered for each row to `[5, N]`.
-    fn by_part_of_week(&mut self, name: &str, values: &[f64]) -> Value {
-        let table = self.graph.table(name, &[5, values.len() / 5], values);
-        self.graph.gather(&table, &self.rows.part, 1)
+        self.graph.gather(&table, index(&self.rows), 1)
     }
 
     /// One number for each series and hour (of the day or the week), gathered for each row.
@@ -262,9 +307,7 @@ impl<'a> Panel<'a> {
         } else {
             &self.rows.hour_of_week
         };
-        let count = self.graph.integer(hours as i64);
-        let first = self.graph.mul(&self.rows.series, &count);
-        let index = self.graph.add(&first, hour);
+        let index = index_of_pair(&mut self.graph, &self.rows.series, hours, hour);
         self.graph.gather(&table, &index, 0)
     }
 }
@@ -275,7 +318,7 @@ fn regressor_distances(graph: &mut Graph, model: &PanelModel) -> Option<Value> {
     if count == 0 {
         return None;
     }
-    let values = graph.input(inputs::REGRESSORS, Element::Double, Some(count));
+    let values = graph.input(inputs::REGRESSORS, Element::Double, &[count]);
     let column = |of: fn(&foretide_forecasting::RegressorRange) -> f64| -> Vec<f64> {
         model.regressors.iter().map(of).collect()
     };
@@ -294,7 +337,12 @@ fn part_index(graph: &mut Graph, series: &Value, hour_of_week: &Value) -> Value 
         .collect();
     let parts = graph.integers("part_of_week", &[HOURS_OF_WEEK], &parts);
     let part = graph.gather(&parts, hour_of_week, 0);
-    let count = graph.integer(PARTS_OF_WEEK as i64);
+    index_of_pair(graph, series, PARTS_OF_WEEK, &part)
+}
+
+/// Place of (series, one of `count`) in a table that goes through the series.
+fn index_of_pair(graph: &mut Graph, series: &Value, count: usize, one: &Value) -> Value {
+    let count = graph.integer(count as i64);
     let first = graph.mul(series, &count);
-    graph.add(&first, &part)
+    graph.add(&first, one)
 }

@@ -1,7 +1,8 @@
 //! Parameters of all series as flat tables.
 
 use foretide_forecasting::{
-    CandidateKind, Climatology, PanelModel, PartSpread, SeriesParameters, Structural,
+    CandidateKind, Climatology, PanelModel, PartSpread, STATE_CANDIDATES, SeriesParameters,
+    Structural,
 };
 
 /// Flattens the parameters of a model. Tables of five are quantile by quantile: `[5, ...]`.
@@ -9,12 +10,27 @@ use foretide_forecasting::{
 pub(super) struct Tables<'a>(pub(super) &'a PanelModel);
 
 impl Tables<'_> {
-    fn each(self, of: impl Fn(&SeriesParameters) -> f64) -> Vec<f64> {
+    pub(super) fn each(self, of: impl Fn(&SeriesParameters) -> f64) -> Vec<f64> {
         self.0.series.iter().map(of).collect()
     }
 
     pub(super) fn weights(self, kind: CandidateKind) -> Vec<f64> {
         self.each(|parameters| parameters.weights[kind.index()])
+    }
+
+    /// Weights of the state candidates, series by series.
+    pub(super) fn state_weights(self) -> Vec<f64> {
+        let of = |one: &SeriesParameters| STATE_CANDIDATES.map(|kind| one.weights[kind.index()]);
+        self.0.series.iter().flat_map(of).collect()
+    }
+
+    /// Misses at each level, for each series and horizon band.
+    pub(super) fn misses(self) -> Vec<f64> {
+        let level = |level: usize| {
+            let series = self.0.series.iter();
+            series.flat_map(move |one| one.intervals.misses.map(|band| band[level]))
+        };
+        (0..5).flat_map(level).collect()
     }
 
     pub(super) fn calibration_shift(self) -> Vec<f64> {

@@ -50,9 +50,20 @@ fn an_artefact_cut_anywhere_is_refused() {
 #[test]
 fn a_model_with_another_signature_is_foreign() {
     let artefact = write(&model()).unwrap();
-    let other = replaced(&artefact, "foretide.panel.v1", "foretide.panel.v9");
+    let other = replaced(&artefact, "foretide.panel.v2", "foretide.panel.v9");
     let error = refusal(&other).to_string();
     assert!(error.contains("\"foretide.panel.v9\""), "{error}");
+}
+
+#[test]
+fn a_model_of_an_earlier_release_is_refused_with_what_to_do() {
+    let artefact = write(&model()).unwrap();
+    let older = replaced(&artefact, "foretide.panel.v2", "foretide.panel.v1");
+    let error = refusal(&older).to_string();
+    assert!(
+        error.contains("older kind") && error.contains("train again"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -75,6 +86,17 @@ fn a_schema_that_contradicts_itself_is_refused() {
     };
     let error = refusal(&write(&PanelModel { schema, ..good }).unwrap()).to_string();
     assert!(error.contains("1 series but 0 notes"), "{error}");
+}
+
+#[test]
+fn a_schema_without_the_state_of_a_series_is_refused() {
+    let good = model();
+    let schema = PanelSchema {
+        states: vec![],
+        ..good.schema.clone()
+    };
+    let error = refusal(&write(&PanelModel { schema, ..good }).unwrap()).to_string();
+    assert!(error.contains("1 series but 0 states"), "{error}");
 }
 
 #[test]

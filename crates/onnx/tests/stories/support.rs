@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
+use foretide_forecasting::trees::{TreesModel, TreesOptions, TreesSeries};
 use foretide_forecasting::{
     PanelModel, PanelSeries, Regressor, ScoringFrame, TrainOptions, TrainingPanel, train,
 };
@@ -94,4 +95,22 @@ pub(crate) fn trained(panel: &TrainingPanel) -> PanelModel {
     train(panel, &TrainOptions::default(), &mut |_, _| {})
         .unwrap()
         .model
+}
+
+/// A trained model that has trees whether or not they won any weight.
+pub(crate) fn trained_with_trees(panel: &TrainingPanel) -> PanelModel {
+    let series: Vec<_> = panel
+        .series
+        .iter()
+        .map(|one| TreesSeries {
+            values: &one.values,
+            hour_of_week: &panel.hour_of_week,
+            regressors: &panel.regressors,
+        })
+        .collect();
+    let mut model = trained(panel);
+    model.trees = TreesModel::fit(&series, &TreesOptions::default());
+    assert!(model.trees.is_some(), "the panel is long enough for trees");
+    model.schema.trees = true;
+    model
 }
