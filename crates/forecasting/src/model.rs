@@ -218,6 +218,8 @@ impl PanelModel {
             let parameters = &self.series[inputs.series[index] as usize];
             let drivers = &mut prediction.drivers[index * width..(index + 1) * width];
             let mean = self.weighted_mean(parameters, inputs, index, &row, drivers);
+            // Parts that cancel may leave a rounding error below zero.
+            let mean = mean.max(0.0);
             let band = inputs.band[index] as usize;
             prediction.mean.push(mean);
             prediction
