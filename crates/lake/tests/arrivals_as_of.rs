@@ -1,7 +1,5 @@
 //! What was known of arrival lags at a moment.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use foretide_domain::{ArrivalLag, RunId, SentinelTable};
 use foretide_lake::arrivals::ArrivalStore;
 use foretide_lake::{Lake, LakeConfig};

@@ -1,8 +1,6 @@
 //! The declarations against the table reference of Azure Monitor, where that lies beside the
 //! repository.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use std::fs;
 use std::path::Path;
 

@@ -63,10 +63,10 @@ mod tests {
         let limits = QueryLimits::default();
         let begun = Instant::now();
         for _ in 0..MAX_STARTS {
-            limits.start().await;
+            drop(limits.start().await);
         }
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        limits.start().await;
+        drop(limits.start().await);
         assert!(begun.elapsed() >= RATE_WINDOW);
     }
 
@@ -78,6 +78,6 @@ mod tests {
         let third = tokio::time::timeout(Duration::from_secs(60), limits.start());
         assert!(third.await.is_err());
         drop(first);
-        limits.start().await;
+        drop(limits.start().await);
     }
 }
