@@ -47,6 +47,11 @@ impl Layout {
         self.root.join("e2e/browser")
     }
 
+    /// Folder of the KQL checker.
+    pub(crate) fn kql(&self) -> PathBuf {
+        self.root.join("e2e/kql")
+    }
+
     /// A program of the pinned Rust tools.
     pub(crate) fn rust_tool(&self, name: &str) -> PathBuf {
         self.tools.join("rust-tools/bin").join(name)

@@ -32,10 +32,10 @@ struct Part {
     install: fn(&Layout) -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part {
         name: "python",
-        needed_by: &["policy", "test", "chart", "e2e", "browser", "proto"],
+        needed_by: &["policy", "test", "chart", "e2e", "browser", "proto", "kql"],
         install: |_| python(),
     },
     Part {
@@ -52,7 +52,12 @@ const PARTS: [Part; 8] = [
     Part {
         name: "node tools",
         needed_by: &["proto", "test", "e2e", "browser"],
-        install: node_tools,
+        install: |layout| node_packages(layout, &layout.browser()),
+    },
+    Part {
+        name: "kusto",
+        needed_by: &["kql"],
+        install: |layout| node_packages(layout, &layout.kql()),
     },
     Part {
         name: "mlflow",
@@ -198,14 +203,14 @@ pub(crate) fn bench_peers(layout: &Layout, python: &Path) -> bool {
     any
 }
 
-/// A node that is new enough (20) from the machine, else from PyPI; then the packages of
-/// e2e/browser, in the versions of its lock file.
-fn node_tools(layout: &Layout) -> anyhow::Result<()> {
+/// A node that is new enough (20) from the machine, else from PyPI; then the packages of a folder,
+/// in the versions of its lock file.
+fn node_packages(layout: &Layout, folder: &Path) -> anyhow::Result<()> {
     if !machine_has_node() {
         venv(layout, "node", include_str!("../requirements/node.txt"))?;
     }
-    let lock = fs::read_to_string(layout.browser().join("package-lock.json"))?;
-    let modules = layout.browser().join("node_modules");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let modules = folder.join("node_modules");
     let stamp = modules.join(".installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
@@ -221,7 +226,7 @@ fn node_tools(layout: &Layout) -> anyhow::Result<()> {
                 "--no-fund",
             ])
             .env("PATH", layout.path_with_node())
-            .current_dir(layout.browser()),
+            .current_dir(folder),
     )?;
     fs::write(stamp, lock)?;
     Ok(())

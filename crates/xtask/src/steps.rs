@@ -23,7 +23,7 @@ pub(crate) struct Step {
 }
 
 /// All checks, in the order they run.
-pub(crate) const ALL: [Step; 10] = [
+pub(crate) const ALL: [Step; 11] = [
     Step {
         name: "setup",
         what: "installs what is missing",
@@ -48,6 +48,11 @@ pub(crate) const ALL: [Step; 10] = [
         name: "chart",
         what: "helm lint --strict, helm template",
         run: |layout, _, _| chart::check(layout),
+    },
+    Step {
+        name: "kql",
+        what: "every KQL text, by Microsoft's language service",
+        run: |layout, _, _| kql(layout),
     },
     Step {
         name: "clippy",
@@ -158,6 +163,18 @@ fn proto(layout: &Layout) -> anyhow::Result<()> {
                 .args(arguments)
                 .env("PATH", layout.path_with_node())
                 .current_dir(layout.root.join("proto")),
+        )?;
+    }
+    Ok(())
+}
+
+fn kql(layout: &Layout) -> anyhow::Result<()> {
+    for arguments in [&["--test"][..], &["check.mjs"]] {
+        plain(
+            Command::new("node")
+                .args(arguments)
+                .env("PATH", layout.path_with_node())
+                .current_dir(layout.kql()),
         )?;
     }
     Ok(())

@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Runs of the pipeline, their steps, states and timings.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Queries of the workspace: what they cost, and how complete their answers are.
+    #[command(subcommand)]
+    Queries(QueriesCommand),
     /// Jobs that could not be done.
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -258,6 +261,22 @@ pub(crate) enum RunsCommand {
     Show {
         /// Its id.
         run_id: String,
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueriesCommand {
+    /// What was spent today and this month, against the budget, and the latest queries.
+    Costs(ListArgs),
+    /// How late the rows of each table come in, and what share of the last hours is there.
+    Completeness {
+        /// The moment to judge from (RFC 3339); now otherwise.
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<chrono::DateTime<chrono::Utc>>,
         #[command(flatten)]
         output: OutputArgs,
         #[command(flatten)]

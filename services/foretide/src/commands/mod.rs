@@ -4,6 +4,7 @@ mod actions;
 mod audit;
 mod demo;
 mod pipeline;
+mod queries;
 mod runs;
 mod server;
 mod setup;
@@ -81,6 +82,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Audit(command) => Box::pin(audit::run(command, &config)).await,
         Command::Actions(command) => Box::pin(actions::run(command, &config)).await,
         Command::Runs(command) => Box::pin(runs::run(command, &config)).await,
+        Command::Queries(command) => Box::pin(queries::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check) | Command::Version | Command::Files(_) => {
