@@ -17,7 +17,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use crate::model::{CHAMPION, ModelVersion, Score, SeriesModel};
+use crate::model::{
+    CHAMPION, Coverage, CoverageByHorizon, ModelVersion, Score, SeriesModel, Weight,
+};
 use crate::service::{Progress, TrainCommand, Trainer};
 
 /// Versions listed when the request does not say how many, and at most.
@@ -208,11 +210,38 @@ fn series_message(series: &SeriesModel) -> wire::SeriesModel {
         coverage_80: score.coverage_80,
         coverage_95: score.coverage_95,
     };
+    let weight = |weight: &Weight| wire::CandidateWeight {
+        kind: weight.kind.clone(),
+        weight: weight.weight,
+    };
+    let horizon = |band: &CoverageByHorizon| wire::CoverageByHorizon {
+        first_hour: band.first_hour,
+        last_hour: band.last_hour,
+        coverage: coverage_message(&band.coverage),
+    };
+    let weekday = |(weekday, coverage): (u32, &Coverage)| wire::CoverageByWeekday {
+        weekday,
+        coverage: coverage_message(coverage),
+    };
     wire::SeriesModel {
         series_id: series.series_id.to_string(),
         kind: series.kind.clone(),
         scores: series.scores.iter().map(score).collect(),
         note: series.note.clone(),
         learning: series.learning,
+        weights: series.weights.iter().map(weight).collect(),
+        coverage_by_horizon: series.coverage_by_horizon.iter().map(horizon).collect(),
+        coverage_by_weekday: (1..)
+            .zip(&series.coverage_by_weekday)
+            .map(weekday)
+            .collect(),
     }
+}
+
+fn coverage_message(coverage: &Coverage) -> Option<wire::Coverage> {
+    Some(wire::Coverage {
+        hours: coverage.hours,
+        share_80: coverage.share_80,
+        share_95: coverage.share_95,
+    })
 }

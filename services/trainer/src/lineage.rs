@@ -11,7 +11,7 @@ use foretide_mlflow::{Dataset, Metric, MlflowClient, MlflowError, NewRun, Run, R
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::model::{CHAMPION, ModelVersion, SeriesModel};
+use crate::model::{CHAMPION, Coverage, ModelVersion, SeriesModel, Weight};
 
 /// Tag by which a run is found again.
 const RUN_TAG: &str = "foretide.run_id";
@@ -213,10 +213,10 @@ fn model_card(version: &ModelVersion) -> String {
          - artefact: ONNX, sha256 `{}`\n\
          - native and ONNX predictions differ by at most {:.1e} relative\n\
          - run: `{}`\n\n\
-         Scores are from a rolling-origin backtest. Where no candidate beats seasonal naive, seasonal \
-         naive is served.\n\n\
-         | series | served | pinball | seasonal naive | coverage 80% | coverage 95% | note |\n\
-         |---|---|---|---|---|---|---|\n",
+         Scores are from a rolling-origin backtest. Where the ensemble does not beat climatology and \
+         seasonal naive, the better of the two is served.\n\n\
+         | series | served | pinball | seasonal naive | coverage 80% | coverage 95% | made of | note |\n\
+         |---|---|---|---|---|---|---|---|\n",
         version.name(),
         version.version,
         content.horizon_hours,
@@ -236,19 +236,71 @@ fn model_card(version: &ModelVersion) -> String {
         let naive = series.score("seasonal_naive");
         writeln!(
             card,
-            "| {} | {} | {} | {} | {} | {} | {}{} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {}{} |",
             cell(&series.series_id.to_string()),
             series.kind,
             number(served.map(|score| score.pinball)),
             number(naive.map(|score| score.pinball)),
             number(served.map(|score| score.coverage_80)),
             number(served.map(|score| score.coverage_95)),
+            ingredients(series),
             if series.learning { "learning; " } else { "" },
             cell(&series.note),
         )
         .expect("writing to memory");
     }
+    card.push_str(&coverage_tables(&content.series));
     card
+}
+
+/// What an ensemble is made of, heaviest first.
+fn ingredients(series: &SeriesModel) -> String {
+    let mut weights: Vec<_> = series.weights.iter().collect();
+    weights.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let share = |one: &&Weight| format!("{} {:.0}%", one.kind, 100.0 * one.weight);
+    weights.iter().map(share).collect::<Vec<_>>().join(", ")
+}
+
+/// How often the intervals held, all series together, by horizon and by weekday.
+fn coverage_tables(series: &[SeriesModel]) -> String {
+    const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let mut by_horizon: BTreeMap<(u32, u32), Coverage> = BTreeMap::new();
+    let mut by_weekday = [Coverage::default(); WEEKDAYS.len()];
+    for one in series {
+        for band in &one.coverage_by_horizon {
+            let pooled = by_horizon
+                .entry((band.first_hour, band.last_hour))
+                .or_default();
+            *pooled = pooled.with(&band.coverage);
+        }
+        for (pooled, coverage) in by_weekday.iter_mut().zip(&one.coverage_by_weekday) {
+            *pooled = pooled.with(coverage);
+        }
+    }
+    let mut text = String::from(
+        "\n## How often the intervals held in the backtest\n\n\
+         | hours | 80% | 95% | looked at |\n|---|---|---|---|\n",
+    );
+    let horizons = by_horizon
+        .iter()
+        .map(|((first, last), coverage)| (format!("{first} to {last} ahead"), coverage));
+    let weekdays = WEEKDAYS
+        .iter()
+        .zip(&by_weekday)
+        .map(|(day, coverage)| ((*day).to_owned(), coverage));
+    for (hours, coverage) in horizons.chain(weekdays) {
+        if coverage.hours > 0 {
+            writeln!(
+                text,
+                "| {hours} | {:.1}% | {:.1}% | {} |",
+                100.0 * coverage.share_80,
+                100.0 * coverage.share_95,
+                coverage.hours
+            )
+            .expect("writing to memory");
+        }
+    }
+    text
 }
 
 /// Text that stays inside its table cell.

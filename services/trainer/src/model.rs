@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use foretide_domain::{RunId, SeriesId, UseCaseId};
-use foretide_forecasting::{CandidateScore, SeriesReport};
+use foretide_forecasting::{
+    CandidateKind, CandidateScore, HORIZON_BANDS, Held, SeriesReport, horizon_band,
+};
 use serde::{Deserialize, Serialize};
 
 /// The alias of the version that is served.
@@ -26,6 +28,38 @@ pub(crate) struct SeriesModel {
     pub(crate) scores: Vec<Score>,
     pub(crate) note: String,
     pub(crate) learning: bool,
+    /// Versions of earlier releases served one candidate and have no weights.
+    #[serde(default)]
+    pub(crate) weights: Vec<Weight>,
+    /// Earlier releases did not look at it.
+    #[serde(default)]
+    pub(crate) coverage_by_horizon: Vec<CoverageByHorizon>,
+    /// One a weekday, Monday first; earlier releases did not look at it.
+    #[serde(default)]
+    pub(crate) coverage_by_weekday: Vec<Coverage>,
+}
+
+/// What a candidate weighs in what is served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Weight {
+    pub(crate) kind: String,
+    pub(crate) weight: f64,
+}
+
+/// How often the intervals held some hours ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CoverageByHorizon {
+    pub(crate) first_hour: u32,
+    pub(crate) last_hour: u32,
+    pub(crate) coverage: Coverage,
+}
+
+/// How often the intervals held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Coverage {
+    pub(crate) hours: u32,
+    pub(crate) share_80: f64,
+    pub(crate) share_95: f64,
 }
 
 /// How one candidate did.
@@ -57,14 +91,66 @@ impl From<&CandidateScore> for Score {
     }
 }
 
-impl From<&SeriesReport> for SeriesModel {
-    fn from(report: &SeriesReport) -> Self {
+impl Coverage {
+    /// Both together.
+    pub(crate) fn with(self, other: &Self) -> Self {
+        let hours = self.hours.saturating_add(other.hours);
+        let own = f64::from(self.hours) / f64::from(hours.max(1));
+        let mix = |one: f64, other: f64| own * one + (1.0 - own) * other;
+        Self {
+            hours,
+            share_80: mix(self.share_80, other.share_80),
+            share_95: mix(self.share_95, other.share_95),
+        }
+    }
+}
+
+impl From<&Held> for Coverage {
+    fn from(held: &Held) -> Self {
+        Self {
+            hours: u32::try_from(held.hours).unwrap_or(u32::MAX),
+            share_80: held.share_80,
+            share_95: held.share_95,
+        }
+    }
+}
+
+/// The bands of a horizon that were looked at, with their first and last hour ahead.
+fn by_horizon(bands: &[Held; HORIZON_BANDS], horizon_hours: u32) -> Vec<CoverageByHorizon> {
+    let hours_of = |band: usize| {
+        let mut hours = (1..=horizon_hours).filter(|&hour| horizon_band(hour as usize) == band);
+        let first = hours.next()?;
+        Some((first, hours.next_back().unwrap_or(first)))
+    };
+    let seen = bands.iter().enumerate().filter(|(_, held)| held.hours > 0);
+    seen.filter_map(|(band, held)| {
+        let (first_hour, last_hour) = hours_of(band)?;
+        Some(CoverageByHorizon {
+            first_hour,
+            last_hour,
+            coverage: Coverage::from(held),
+        })
+    })
+    .collect()
+}
+
+impl SeriesModel {
+    /// What training found out about a series, for forecasts of so many hours.
+    pub(crate) fn of(report: &SeriesReport, horizon_hours: u32) -> Self {
+        let weight = |(kind, weight): &(CandidateKind, f64)| Weight {
+            kind: kind.name().to_owned(),
+            weight: *weight,
+        };
+        let by_weekday = report.coverage.by_weekday.iter();
         Self {
             series_id: report.id.clone(),
             kind: report.champion.name().to_owned(),
             scores: report.scores.iter().map(Score::from).collect(),
             note: report.note.clone(),
             learning: report.learning,
+            weights: report.weights.iter().map(weight).collect(),
+            coverage_by_horizon: by_horizon(&report.coverage.by_band, horizon_hours),
+            coverage_by_weekday: by_weekday.map(Coverage::from).collect(),
         }
     }
 }
@@ -106,4 +192,48 @@ pub(crate) struct LedgerStatus {
     pub(crate) pending: u64,
     pub(crate) delivered: u64,
     pub(crate) last_error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_of_the_horizon_say_which_hours_they_are() {
+        let held = Held {
+            hours: 5,
+            share_80: 0.8,
+            share_95: 1.0,
+        };
+        let hours: Vec<_> = by_horizon(&[held; HORIZON_BANDS], 72)
+            .iter()
+            .map(|band| (band.first_hour, band.last_hour))
+            .collect();
+        assert_eq!(hours.first().map(|first| first.0), Some(1));
+        assert_eq!(hours.last().map(|last| last.1), Some(72));
+        assert!(
+            hours.windows(2).all(|two| two[0].1 + 1 == two[1].0),
+            "{hours:?}"
+        );
+    }
+
+    #[test]
+    fn coverage_is_pooled_by_hours() {
+        let of = |hours, share| Coverage {
+            hours,
+            share_80: share,
+            share_95: share,
+        };
+        let pooled = of(30, 0.9).with(&of(10, 0.5)).with(&Coverage::default());
+        assert_eq!(pooled.hours, 40);
+        assert!((pooled.share_80 - 0.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn g3_a_version_of_an_earlier_release_is_still_read() {
+        let stored = r#"{"series_id":"attack_volume/total","kind":"prophet_additive","scores":[],
+            "note":"served","learning":false}"#;
+        let series: SeriesModel = serde_json::from_str(stored).unwrap();
+        assert!(series.weights.is_empty() && series.coverage_by_horizon.is_empty());
+    }
 }

@@ -87,7 +87,11 @@ impl Trainer {
             onnx_max_relative_error: checked.max_relative_error,
             history_hours,
             horizon_hours: horizon,
-            series: trained.reports.iter().map(SeriesModel::from).collect(),
+            series: trained
+                .reports
+                .iter()
+                .map(|report| SeriesModel::of(report, horizon))
+                .collect(),
         };
         let registered = self.store.register(&version).await?;
         self.ledger_wake.notify_one();
@@ -207,6 +211,7 @@ async fn backtest(
     let work = move || {
         let options = TrainOptions {
             horizon_hours: horizon_hours as usize,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..TrainOptions::default()
         };
         let mut tell = |done: usize, total: usize| progress("backtesting series", done, total);

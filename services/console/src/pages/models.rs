@@ -56,6 +56,8 @@ struct SeriesRow {
 struct CandidateRow {
     kind: String,
     is_champion: bool,
+    /// Share in what is served; empty where it has none.
+    weight: String,
     pinball: String,
     mae: String,
     coverage_80: String,
@@ -161,9 +163,14 @@ fn champion_view(version: ModelVersion) -> ChampionView {
 }
 
 fn series_row(series: SeriesModel) -> SeriesRow {
+    let weight = |kind: &str| {
+        let found = series.weights.iter().find(|one| one.kind == kind);
+        found.map_or(String::new(), |one| format::percent(one.weight))
+    };
     let candidates = series.scores.iter().map(|score| CandidateRow {
         kind: format::words(&score.kind),
         is_champion: score.kind == series.kind,
+        weight: weight(&score.kind),
         pinball: format::score(score.pinball),
         mae: format::score(score.mae),
         coverage_80: format::percent(score.coverage_80),

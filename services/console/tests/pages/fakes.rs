@@ -586,6 +586,11 @@ impl training::training_service_server::TrainingService for Fakes {
             scores: vec![score("seasonal_naive"), score("climatology")],
             note: HOSTILE.to_owned(),
             learning: true,
+            weights: vec![training::CandidateWeight {
+                kind: "climatology".to_owned(),
+                weight: 1.0,
+            }],
+            ..Default::default()
         };
         let version = training::ModelVersion {
             name: asked.use_case,

@@ -63,6 +63,7 @@ async fn models_show_what_the_champion_was_chosen_over() {
     let page = desk.open("/models").await;
     assert_eq!(page.status, StatusCode::OK);
     page.shows("climatology <span class=\"badge good\">champion</span>");
+    page.shows("<td class=\"num\">100%</td>");
     page.shows("seasonal naive");
     page.shows("learning");
     page.shows("79%");

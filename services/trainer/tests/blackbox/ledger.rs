@@ -54,6 +54,7 @@ async fn a_version_and_its_lineage_are_in_mlflow() {
     let card =
         String::from_utf8(contents.artifacts[&format!("{root}/MODEL_CARD.md")].clone()).unwrap();
     assert!(card.contains("| attack_volume/total |"), "{card}");
+    assert!(card.contains("| 1 to 6 ahead |"), "{card}");
     let registered = &contents.versions["attack_volume"][0];
     assert_eq!(tag(&registered["tags"], "sha256"), version.artefact_sha256);
     let champion = ("attack_volume".to_owned(), "champion".to_owned());

@@ -36,6 +36,18 @@ async fn a_training_makes_a_checked_champion_and_tells_its_progress() {
             "{series:?}"
         );
         assert!(!series.note.is_empty());
+        let weights: f64 = series.weights.iter().map(|one| one.weight).sum();
+        assert!((weights - 1.0).abs() < 1e-9, "{series:?}");
+        let (first, last) = (
+            series.coverage_by_horizon.first().unwrap(),
+            series.coverage_by_horizon.last().unwrap(),
+        );
+        assert_eq!((first.first_hour, last.last_hour), (1, 72));
+        assert_eq!(series.coverage_by_weekday.len(), 7);
+        for day in &series.coverage_by_weekday {
+            let coverage = day.coverage.unwrap();
+            assert!(coverage.hours > 0 && coverage.share_80 <= coverage.share_95);
+        }
     }
     assert!(
         stages.iter().any(|stage| stage == "backtesting series"),
