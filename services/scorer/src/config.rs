@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foretide_domain::SharedClock;
-use foretide_entra::{IdentityConfig, IdentityTokens};
+use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
 use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{LogsIngestionClient, RuleConfig};
 use foretide_service_runtime::BuildError;
@@ -46,6 +46,9 @@ pub struct WriteBackConfig {
     /// Its stream.
     #[serde(default = "default_stream")]
     pub stream: String,
+    /// Stream for predicted windows, `Custom-Predicted_Attack_Surge_CL`; they stay here without it.
+    #[serde(default)]
+    pub surge_stream: Option<String>,
     /// Who writes: an application with the role Monitoring Metrics Publisher on the rule.
     pub identity: IdentityConfig,
 }
@@ -107,9 +110,13 @@ impl Config {
     }
 
     pub(crate) fn sink(&self, clock: &SharedClock) -> Result<Option<Sink>, BuildError> {
-        let Some(write_back) = self.write_back.clone() else {
+        let Some(mut write_back) = self.write_back.clone() else {
             return Ok(None);
         };
+        let audience = &mut write_back.rule.audience;
+        *audience = write_back
+            .identity
+            .audience(audience, Cloud::monitor_audience);
         let http = foretide_http::client(&ClientOptions::default())
             .map_err(|error| BuildError::new("scorer.write_back", error))?;
         let tokens = IdentityTokens::new(write_back.identity, http.clone(), Arc::clone(clock))
@@ -125,8 +132,9 @@ impl Config {
             .map_err(|error| BuildError::new("scorer.write_back.rule", error))?
             .with_retry(retry);
         Ok(Some(Sink {
-            client,
+            client: Arc::new(client),
             stream: write_back.stream,
+            surge_stream: write_back.surge_stream,
         }))
     }
 }

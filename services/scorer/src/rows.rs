@@ -1,9 +1,9 @@
-//! Rows of `PredictiveAlerting_CL`.
+//! Rows of `PredictiveAlerting_CL` and `Predicted_Attack_Surge_CL`.
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::model::{Forecast, SeriesForecast, row_key};
+use crate::model::{Forecast, RiskWindow, SeriesForecast, row_key};
 
 /// One row an hour of the series.
 pub(crate) fn render(forecast: &Forecast, series: &SeriesForecast) -> Vec<Value> {
@@ -49,4 +49,47 @@ fn drivers(forecast: &Forecast, series: &SeriesForecast, ahead: usize) -> Map<St
         .filter(|(_, value)| **value != 0.0)
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect()
+}
+
+/// The row of a predicted window.
+pub(crate) fn render_window(window: &RiskWindow) -> Value {
+    let moment =
+        |moment: chrono::DateTime<chrono::Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let drivers: Map<String, Value> = window
+        .drivers
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    json!({
+        "TimeGenerated": moment(window.issued_at),
+        "RunId": window.run_id.to_string(),
+        "ForecastId": window.forecast_id.to_string(),
+        "WindowId": window.id.to_string(),
+        "UseCase": window.use_case.as_str(),
+        "SeriesId": window.series_id.to_string(),
+        // one open incident a scope
+        "Scope": window.series_id.to_string(),
+        "WindowStart": moment(window.span.start),
+        "WindowEnd": moment(window.span.end),
+        "Probability": window.probability,
+        "Expected": window.expected,
+        "Capacity": window.capacity,
+        "Severity": severity(window.probability),
+        "Rule": window.rule,
+        "Acts": window.acts,
+        "Validity": window.validity.name(),
+        "Drivers": drivers,
+        "IdempotencyKey": window.id.to_string(),
+    })
+}
+
+/// How loudly a window is announced.
+fn severity(probability: f64) -> &'static str {
+    if probability >= 0.9 {
+        "High"
+    } else if probability >= 0.7 {
+        "Medium"
+    } else {
+        "Low"
+    }
 }

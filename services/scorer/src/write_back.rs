@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foretide_db::DbError;
 use foretide_domain::{ForecastId, SeriesId};
-use foretide_logs_ingestion::{ChunkOutcome, LogsIngestionClient, UploadError};
+use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -13,12 +13,17 @@ use crate::config::OutboxPace;
 use crate::metrics;
 use crate::outbox::Patience;
 use crate::rows;
-use crate::storage::{Store, WaitingSeries, WriteBackState};
+use crate::storage::{Store, WaitingSeries, WindowQuery, WriteBackState};
+
+/// More windows than a forecast of two weeks can have.
+const MOST_WINDOWS: u32 = 1_000;
 
 /// Where rows go.
 pub(crate) struct Sink {
-    pub(crate) client: LogsIngestionClient,
+    pub(crate) client: Arc<dyn RowSink>,
     pub(crate) stream: String,
+    /// Where predicted windows go, if they do.
+    pub(crate) surge_stream: Option<String>,
 }
 
 /// The way back into the workspace.
@@ -113,11 +118,39 @@ impl WriteBack {
         Ok(last_held)
     }
 
+    /// The forecast's windows go first: as long as a series waits, they are sent again with it, under
+    /// the same key.
+    async fn deliver_windows(
+        &self,
+        sink: &Sink,
+        waiting: &WaitingSeries,
+    ) -> Result<Option<Held>, DbError> {
+        let Some(stream) = &sink.surge_stream else {
+            return Ok(None);
+        };
+        let forecast = &waiting.forecast;
+        let windows = WindowQuery::Of(forecast.id);
+        let windows = self
+            .store
+            .windows(&forecast.use_case, &windows, MOST_WINDOWS)
+            .await?;
+        if windows.is_empty() {
+            return Ok(None);
+        }
+        let rows: Vec<_> = windows.iter().map(rows::render_window).collect();
+        let outcomes = sink.client.upload(stream, &rows).await;
+        Ok(held_by(&outcomes))
+    }
+
     async fn deliver(&self, sink: &Sink, id: ForecastId) -> Result<Option<Held>, DbError> {
         let _turn = self.turn.lock().await;
         let Some(waiting) = self.store.waiting_series(id).await? else {
             return Ok(None);
         };
+        if let Some(held) = self.deliver_windows(sink, &waiting).await? {
+            self.store.write_back_failed(id, &held.problem).await?;
+            return Ok(Some(held));
+        }
         let mut rows = Vec::new();
         let mut owners: Vec<&SeriesId> = Vec::new();
         for series in &waiting.series {
@@ -141,6 +174,20 @@ impl WriteBack {
         self.store.write_back_failed(id, &held.problem).await?;
         Ok(Some(held))
     }
+}
+
+/// What an upload was held up by, if it may go better later. Rows that will never be accepted are told
+/// in the log: they must not hold up the others for ever.
+fn held_by(outcomes: &[ChunkOutcome]) -> Option<Held> {
+    let errors = outcomes.iter().filter_map(|one| one.result.as_ref().err());
+    let (later, never): (Vec<_>, Vec<_>) = errors.partition(|error| error.worth_another_try());
+    for error in never {
+        tracing::error!(%error, "predicted windows are refused for good");
+    }
+    later.first().map(|error| Held {
+        problem: describe(error),
+        retry_after: error.retry_after(),
+    })
 }
 
 /// Series all of whose rows were accepted.

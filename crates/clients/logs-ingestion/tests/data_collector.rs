@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -77,6 +77,7 @@ async fn bench(key: &[u8]) -> (Endpoint, DataCollectorClient) {
     let endpoint = Endpoint::default();
     let app = axum::Router::new()
         .fallback(Endpoint::take)
+        .layer(DefaultBodyLimit::max(30 * 1024 * 1024))
         .with_state(endpoint.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -223,6 +223,7 @@ impl GovernanceService for FakeAuditor {
 #[derive(Clone, Default)]
 pub(crate) struct FakeWorkspace {
     rows: Arc<Mutex<Vec<Value>>>,
+    windows: Arc<Mutex<Vec<Value>>>,
     status: Arc<Mutex<Option<u16>>>,
 }
 
@@ -247,15 +248,20 @@ impl FakeWorkspace {
         self.rows.lock().unwrap().clone()
     }
 
+    /// Rows of `Predicted_Attack_Surge_CL`.
+    pub(crate) fn windows(&self) -> Vec<Value> {
+        self.windows.lock().unwrap().clone()
+    }
+
     async fn answer(State(workspace): State<Self>, uri: Uri, body: Bytes) -> HttpResponse {
         if uri.path().ends_with("/oauth2/v2.0/token") {
             return axum::Json(json!({"access_token": "t", "expires_in": 3_599})).into_response();
         }
-        assert!(
-            uri.path()
-                .ends_with("/streams/Custom-PredictiveAlerting_CL"),
-            "{uri}"
-        );
+        let table = match uri.path().rsplit('/').next() {
+            Some("Custom-PredictiveAlerting_CL") => &workspace.rows,
+            Some("Custom-Predicted_Attack_Surge_CL") => &workspace.windows,
+            _ => panic!("an unknown stream: {uri}"),
+        };
         if let Some(status) = *workspace.status.lock().unwrap() {
             return StatusCode::from_u16(status).unwrap().into_response();
         }
@@ -264,7 +270,7 @@ impl FakeWorkspace {
             .read_to_end(&mut text)
             .unwrap();
         let rows: Vec<Value> = serde_json::from_slice(&text).unwrap();
-        workspace.rows.lock().unwrap().extend(rows);
+        table.lock().unwrap().extend(rows);
         StatusCode::NO_CONTENT.into_response()
     }
 }

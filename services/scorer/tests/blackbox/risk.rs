@@ -4,7 +4,8 @@ use foretide_api::scoring::v1::{ListRiskWindowsRequest, RiskWindow};
 use foretide_api::span_message;
 use foretide_domain::{RunId, TimeSpan};
 
-use crate::world::{World, frame, now};
+use crate::fakes::FakeWorkspace;
+use crate::world::{World, eventually, frame, now};
 
 async fn windows(world: &World, request: ListRiskWindowsRequest) -> Vec<RiskWindow> {
     world
@@ -27,6 +28,11 @@ fn of_newest() -> ListRiskWindowsRequest {
 /// that is learned from ten weeks.
 async fn world_with_a_surge() -> World {
     let world = World::new().await;
+    surge_in(&world).await;
+    world
+}
+
+async fn surge_in(world: &World) {
     world.is_ready("risk_period").await;
     world.feature_store_answers(|query| {
         let mut frame = frame(query, "risk_period", 1.0, 1.0);
@@ -37,7 +43,6 @@ async fn world_with_a_surge() -> World {
         }
         Ok(frame)
     });
-    world
 }
 
 #[tokio::test]
@@ -132,4 +137,30 @@ async fn windows_are_found_by_forecast_and_by_span() {
         ..of_newest()
     };
     assert_eq!(windows(&world, one).await, all[..1]);
+}
+
+#[tokio::test]
+async fn windows_are_in_the_workspace_too_and_the_same_again_after_a_refusal() {
+    let (workspace, url) = FakeWorkspace::start().await;
+    let world = World::writing_to(&url).await;
+    surge_in(&world).await;
+    workspace.refuses_with(Some(403));
+    world.score(RunId::new(), "risk_period").await.unwrap();
+    assert!(workspace.windows().is_empty());
+    let kept = windows(&world, of_newest()).await;
+    workspace.refuses_with(None);
+    eventually("windows arrive in the background", || {
+        workspace.windows().len() == kept.len()
+    })
+    .await;
+    for row in workspace.windows() {
+        let found = kept
+            .iter()
+            .find(|window| row["IdempotencyKey"] == window.risk_window_id)
+            .unwrap();
+        assert_eq!(row["Acts"], found.acts);
+        assert_eq!(row["Rule"], found.trigger);
+        assert_eq!(row["Scope"], "risk_period/total");
+        assert!(["Low", "Medium", "High"].contains(&row["Severity"].as_str().unwrap()));
+    }
 }

@@ -259,6 +259,7 @@ fn write_back(workspace: Url) -> WriteBackConfig {
             audience: "https://monitor.azure.com".to_owned(),
         },
         stream: "Custom-PredictiveAlerting_CL".to_owned(),
+        surge_stream: Some("Custom-Predicted_Attack_Surge_CL".to_owned()),
         identity: IdentityConfig::client_secret(
             "contoso.example",
             "scorer",
