@@ -1,6 +1,9 @@
 //! Disturbances of invented telemetry, and quiet that must stay quiet.
 
 use foretide_anomalies::{Detector, DetectorOptions, OptionsError, Reason};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, LogNormal, Poisson};
 
 use crate::support::{DAY, Telemetry, alerts, alerts_in};
 
@@ -117,6 +120,25 @@ fn a_stated_rate_is_kept_without_suppression() {
             "{realised} of {alert_rate}"
         );
     }
+}
+
+/// Alerts a point of ten fortnights of independent draws.
+fn rate_of(distribution: impl Distribution<f64>) -> f64 {
+    let raised = (0..10).map(|seed| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let telemetry = Telemetry::of(4_032, |_| distribution.sample(&mut rng));
+        alerts(&telemetry.judged()).len()
+    });
+    raised.sum::<usize>() as f64 / 40_320.0
+}
+
+#[test]
+fn counts_and_heavy_tails_are_no_louder_than_agreed() {
+    let counts = rate_of(Poisson::new(4.0).unwrap());
+    let heavy = rate_of(LogNormal::new(3.0, 1.2).unwrap());
+    eprintln!("{counts:.5} alerts a point of counts, {heavy:.5} of heavy tails");
+    let agreed = DetectorOptions::default().alert_rate;
+    assert!(counts <= agreed && heavy <= agreed, "{counts} {heavy}");
 }
 
 #[test]
