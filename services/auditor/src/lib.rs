@@ -31,7 +31,7 @@ use foretide_api::governance::v1::governance_service_server::{
     GovernanceServiceServer, SERVICE_NAME,
 };
 use foretide_domain::SharedClock;
-use foretide_entra::IdentityTokens;
+use foretide_entra::{Cloud, IdentityTokens};
 use foretide_http::ClientOptions;
 use foretide_logs_ingestion::LogsIngestionClient;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
@@ -116,7 +116,10 @@ fn client(
     let identity = config.identity.clone();
     let tokens = IdentityTokens::new(identity, http.clone(), SharedClock::clone(clock))
         .map_err(|error| BuildError::new("auditor write_back.identity", error))?;
-    let rule = config.rule.clone();
+    let mut rule = config.rule.clone();
+    rule.audience = config
+        .identity
+        .audience(&rule.audience, Cloud::monitor_audience);
     LogsIngestionClient::new(rule, http, Arc::new(tokens), SharedClock::clone(clock))
         .map_err(|error| BuildError::new("auditor write_back.rule", error))
 }

@@ -100,6 +100,29 @@ impl IdentityConfig {
     }
 }
 
+impl IdentityConfig {
+    /// The audience that is configured for a service; where it is the public cloud's, as it is by
+    /// default, that of this identity's cloud.
+    #[must_use]
+    pub fn audience(&self, configured: &str, of: fn(Cloud) -> &'static str) -> String {
+        if configured.trim_end_matches('/') == of(Cloud::Public) {
+            of(self.cloud).to_owned()
+        } else {
+            configured.to_owned()
+        }
+    }
+
+    /// The same for a service's address.
+    #[must_use]
+    pub fn endpoint(&self, configured: &Url, of: fn(Cloud) -> Url) -> Url {
+        if *configured == of(Cloud::Public) {
+            of(self.cloud)
+        } else {
+            configured.clone()
+        }
+    }
+}
+
 impl From<Credential> for IdentityConfig {
     /// In the public cloud.
     fn from(credential: Credential) -> Self {
@@ -304,6 +327,31 @@ mod tests {
         ] {
             read(text).unwrap();
         }
+    }
+
+    #[test]
+    fn a_clouds_own_names_replace_the_public_ones_and_no_others() {
+        let identity = read("{kind: environment, cloud: china}").unwrap();
+        let audience = |configured| identity.audience(configured, Cloud::monitor_audience);
+        assert_eq!(
+            audience("https://monitor.azure.com"),
+            "https://monitor.azure.cn"
+        );
+        assert_eq!(
+            audience("https://monitor.azure.com/"),
+            "https://monitor.azure.cn"
+        );
+        assert_eq!(audience("https://mine.example"), "https://mine.example");
+        let endpoint = |configured: &str| {
+            let configured = Url::parse(configured).unwrap();
+            let endpoint = identity.endpoint(&configured, Cloud::log_analytics_endpoint);
+            endpoint.to_string()
+        };
+        assert_eq!(
+            endpoint("https://api.loganalytics.azure.com"),
+            "https://api.loganalytics.azure.cn/"
+        );
+        assert_eq!(endpoint("http://127.0.0.1:1"), "http://127.0.0.1:1/");
     }
 
     #[test]
