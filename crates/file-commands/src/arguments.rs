@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use foretide_calendar::known_countries;
+use foretide_forecasting::CandidateKind;
 use foretide_series_files::{FillGaps, HistoryOptions, StampClock};
 
 const FORECAST_HELP: &str = "\
@@ -75,6 +76,9 @@ pub(crate) struct EngineArgs {
     /// Quantities known ahead, shared by all series: ds and a column each, or ds,name,value.
     #[arg(long, value_name = "FILE")]
     pub(crate) regressors: Option<PathBuf>,
+    /// Seasons that candidates may have.
+    #[arg(long, value_enum, default_value_t = Season::Auto)]
+    pub(crate) season: Season,
     /// Hours for which a fit is kept while new hours only move its state; each cutoff is fitted
     /// anew otherwise.
     #[arg(long, value_name = "HOURS")]
@@ -82,6 +86,63 @@ pub(crate) struct EngineArgs {
     /// Threads; all cores otherwise. The result does not depend on it.
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// Seasons that candidates may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Season {
+    /// Any; the backtest inside each history decides.
+    Auto,
+    /// The day only: every weekday is alike.
+    #[value(name = "24")]
+    Day,
+    /// The week, and with it the day; no candidate that knows the day alone.
+    #[value(name = "168")]
+    Week,
+    /// None: the level of the last weeks and its spread.
+    None,
+}
+
+impl Season {
+    /// Candidates that know no more than this season; all when empty.
+    pub(crate) fn candidates(self) -> Vec<CandidateKind> {
+        let knows_day_alone = |kind: &CandidateKind| {
+            matches!(
+                kind,
+                CandidateKind::DailyNaive
+                    | CandidateKind::Theta
+                    | CandidateKind::Ets
+                    | CandidateKind::EtsLog
+            )
+        };
+        // What these learn of the week, they learn from the hour of the week they are told.
+        let learns_from_clock = |kind: &CandidateKind| {
+            matches!(
+                kind,
+                CandidateKind::Climatology
+                    | CandidateKind::ProphetAdditive
+                    | CandidateKind::ProphetMultiplicative
+            )
+        };
+        let all = CandidateKind::ALL.into_iter();
+        match self {
+            Self::Auto => Vec::new(),
+            Self::Day => all
+                .filter(|kind| knows_day_alone(kind) || learns_from_clock(kind))
+                .collect(),
+            Self::Week => all.filter(|kind| !knows_day_alone(kind)).collect(),
+            Self::None => vec![CandidateKind::Climatology],
+        }
+    }
+
+    /// The hour of the week that candidates are told.
+    pub(crate) fn told(self, hour_of_week: u8) -> u8 {
+        match self {
+            Self::Auto | Self::Week => hour_of_week,
+            Self::Day => hour_of_week % 24,
+            Self::None => 0,
+        }
+    }
 }
 
 /// Arguments of `forecast`.

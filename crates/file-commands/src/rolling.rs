@@ -11,7 +11,7 @@ use foretide_forecasting::{
 use foretide_series_files::HourlySeries;
 use indicatif::ProgressBar;
 
-use crate::arguments::EngineArgs;
+use crate::arguments::{EngineArgs, Season};
 use crate::inputs::Inputs;
 use crate::terminal::{progress_bar, table};
 
@@ -61,6 +61,7 @@ pub(crate) fn threads(jobs: Option<NonZeroUsize>) -> usize {
 
 struct Batch {
     options: RollingOptions,
+    season: Season,
     use_case: UseCaseId,
     names: Vec<String>,
     histories: Vec<HourlyHistory>,
@@ -75,7 +76,9 @@ impl Batch {
                 horizon_hours: usize::from(engine.horizon),
                 threads: threads(engine.jobs),
                 refit_every_hours: engine.refit_every.map(NonZeroUsize::get),
+                candidates: engine.season.candidates(),
             },
+            season: engine.season,
             use_case: "file".parse().context("the name of a use case")?,
             names: Vec::new(),
             histories: Vec::new(),
@@ -125,7 +128,7 @@ impl Batch {
         let before = bar.position();
         let forecasts = forecast_origins(
             &histories,
-            &|hour| inputs.calendar.hour_of_week(hour),
+            &|hour| self.season.told(inputs.calendar.hour_of_week(hour)),
             &inputs.regressors,
             &origins,
             &self.options,

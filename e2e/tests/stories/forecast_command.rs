@@ -143,6 +143,36 @@ async fn capacity_and_threshold_give_the_chance_of_exceeding() -> anyhow::Result
 }
 
 #[tokio::test]
+async fn a_season_can_be_ruled_out() -> anyhow::Result<()> {
+    let desk = Desk::new()?;
+    desk.put("history.csv", history(&["a"], HOURS))?;
+    let mut medians = Vec::new();
+    for season in ["none", "24", "168"] {
+        let line = "forecast --history history.csv --horizon 168 --output f.csv --season";
+        desk.runs(&format!("{line} {season}")).await?.success()?;
+        medians.push(desk.rows("f.csv")?.numbers("mean"));
+    }
+    let [none, day, week] = &medians[..] else {
+        anyhow::bail!("three forecasts were made");
+    };
+    let spread = |hours: &[f64]| {
+        hours.iter().copied().fold(0.0, f64::max) - hours.iter().copied().fold(1e9, f64::min)
+    };
+    assert!(spread(none) < 5.0, "a level goes up and down: {none:?}");
+    assert!(spread(&day[..24]) > 20.0, "no day was learned: {day:?}");
+    // Saturday noon against Monday noon.
+    assert!(
+        day[132] > 0.6 * day[12],
+        "weekends were learned from days alone"
+    );
+    assert!(
+        week[132] < 0.6 * week[12],
+        "no weekend was learned: {week:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn parquet_in_and_out_says_the_same_as_csv() -> anyhow::Result<()> {
     let desk = Desk::new()?;
     desk.put("history.csv", history(&["a"], HOURS))?;
