@@ -199,7 +199,7 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Sum over the candidates by their weights: mean `[N]`, drivers `[N, D]`.
+    /// Sum over the candidates by their weights, those that have any: mean `[N]`, drivers `[N, D]`.
     fn weighted_candidates(&mut self) -> (Value, Value) {
         let mut total = self.state_candidates();
         for kind in TABLE_CANDIDATES {
@@ -214,11 +214,13 @@ impl<'a> Panel<'a> {
             }
         }
         let weights = Tables(self.model).weights(CandidateKind::Trees);
-        if let Some(model) = &self.model.trees {
+        let have_weight = weights.iter().any(|&weight| weight != 0.0);
+        if let Some(model) = self.model.trees.as_ref().filter(|_| have_weight) {
             let candidate = self.trees(model);
             total = self.with_candidate(&total, CandidateKind::Trees, &weights, &candidate);
         }
-        total
+        let zero = self.graph.number(0.0);
+        (self.graph.max(&total.0, &zero), total.1)
     }
 
     /// What the regressors do to candidates that do not know them.

@@ -91,23 +91,25 @@ fn f8_extreme_rows_agree() {
     }
     let forecaster = OnnxForecaster::load(&runtime(), &write(&model).unwrap()).unwrap();
     let ordinary = model.schema.inputs(&frame_after(&panel, 9, 72)).unwrap();
-    for size in [0.0, 1e-12, 1e9, 1e12] {
+    for size in [0.0, 1e-12, -1e6, 1e9, 1e12] {
         let mut rows = ordinary.clone();
         for (index, parts) in rows.state_parts.iter_mut().enumerate() {
             *parts =
                 [size, -size / 3.0, size / 7.0, -0.5 * size].map(|part| part * (index % 5) as f64);
         }
-        rows.week_level.fill(size);
-        rows.month_level.fill(size / 2.0);
+        // What candidates say may be below zero, what was counted may not.
+        let count = size.abs();
+        rows.week_level.fill(count);
+        rows.month_level.fill(count / 2.0);
         rows.recent
-            .fill([0.0, size / 9.0, size / 3.0, size, 2.0 * size]);
+            .fill([0.0, count / 9.0, count / 3.0, count, 2.0 * count]);
         rows.days.fill(-1e4);
         rows.issue_days.fill(1e4);
         rows.regressors.fill(1e12);
         // The features themselves are limited; the anchor and the unit before them are not.
         let width = row_width(2);
         for row in rows.features.chunks_exact_mut(width) {
-            (row[0], row[1]) = (size, size / 10.0 + 1e-9);
+            (row[0], row[1]) = (count, count / 10.0 + 1e-9);
         }
         let native = model.predict(&rows).unwrap();
         let found = native.max_relative_difference(&forecaster.predict(&rows).unwrap());
