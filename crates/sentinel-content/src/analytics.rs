@@ -38,7 +38,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
         severity: "Medium",
         query: include_str!("../kql/rules/predicted_attack_surge.kql"),
         frequency: "PT1H",
-        period: "PT1H",
+        period: "PT6H",
         details: &[
             ("Scope", "Scope"),
             ("UseCase", "UseCase"),
@@ -63,7 +63,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
         severity: "Medium",
         query: include_str!("../kql/rules/alert_in_predicted_window.kql"),
         frequency: "PT1H",
-        period: "P3D",
+        period: "P4D",
         details: &[
             ("Scope", "Scope"),
             ("WindowStart", "WindowStart"),
