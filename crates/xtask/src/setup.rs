@@ -32,7 +32,7 @@ struct Part {
     install: fn(&Layout) -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         name: "python",
         needed_by: &["policy", "test", "chart", "e2e", "browser", "proto", "kql"],
@@ -68,6 +68,17 @@ const PARTS: [Part; 9] = [
         name: "kql engine",
         needed_by: &["test", "e2e"],
         install: |layout| venv(layout, "kql", include_str!("../requirements/kql.txt")),
+    },
+    Part {
+        name: "microsoft's clients",
+        needed_by: &["e2e"],
+        install: |layout| {
+            venv(
+                layout,
+                "microsoft",
+                include_str!("../requirements/microsoft.txt"),
+            )
+        },
     },
     Part {
         name: "helm",

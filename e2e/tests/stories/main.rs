@@ -10,6 +10,7 @@ mod file_reports;
 mod forecast_command;
 mod lineage;
 mod log_analytics;
+mod microsoft_clients;
 mod real_input;
 mod recovery;
 mod whole_way;

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     #[command(flatten)]
     Files(FileCommand),
+    /// Run an Azure of one's own on loopback: Entra ID, Log Analytics, Logs Ingestion, Sentinel, Teams.
+    Emulator(EmulatorArgs),
     /// Create or update every service's tables.
     Migrate,
     /// Read the source's whole history into buckets and features.
@@ -319,4 +321,27 @@ pub(crate) enum PhaseCommand {
 pub(crate) enum ConfigCommand {
     /// Check the file and say what is wrong with it.
     Check,
+}
+
+/// Where the emulator listens and what it knows (`docs/EMULATOR.md`).
+#[derive(Debug, Args)]
+pub(crate) struct EmulatorArgs {
+    /// Its configuration (YAML): applications, identities, rules, delays.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where to listen, e.g. `127.0.0.1:7800`; without it, on a free port.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Where to listen with TLS as well, e.g. `127.0.0.1:7843`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub https: Option<std::net::SocketAddr>,
+    /// Writes the certificate authority there, for clients to trust; listens with TLS.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// A running `duckdb-kql serve --allow-write`, which runs queries.
+    #[arg(long, value_name = "URL")]
+    pub kql_engine: Option<url::Url>,
+    /// The database that it serves.
+    #[arg(long, value_name = "NAME", default_value = "workspace")]
+    pub kql_database: String,
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod audit;
 mod demo;
+mod emulator;
 mod pipeline;
 mod queries;
 mod runs;
@@ -29,6 +30,9 @@ pub(crate) fn run() -> ExitCode {
     }
     if let Command::Files(command) = &cli.command {
         return foretide_file_commands::run(command);
+    }
+    if let Command::Emulator(args) = &cli.command {
+        return emulator::run(args, cli.log.as_deref());
     }
     let config = match Config::load(cli.config.as_deref()) {
         Ok(config) => config,
@@ -85,7 +89,10 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Queries(command) => Box::pin(queries::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
-        Command::Config(ConfigCommand::Check) | Command::Version | Command::Files(_) => {
+        Command::Config(ConfigCommand::Check)
+        | Command::Version
+        | Command::Files(_)
+        | Command::Emulator(_) => {
             unreachable!("these need no services and were run before")
         }
     }
