@@ -25,7 +25,7 @@ use crate::weighting;
 const ORIGIN_DAYS: [(usize, usize); 3] = [(10 * 168, 14), (3 * 168, 7), (0, 4)];
 
 /// Shares of climatology's own quantiles that the backtest chooses from.
-const SHARES: [f64; 3] = [0.0, 0.5, 1.0];
+const SHARES: [f64; 2] = [0.0, 0.5];
 
 /// Logarithm of the factor from which on a regressor's effect is worth knowing.
 const SMALLEST_EFFECT: f64 = 0.15;

@@ -80,14 +80,14 @@ impl Intervals {
         let losses = EXPONENTS.map(|exponent| (loss(exponent), exponent));
         let best = losses.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
         let (_, exponent) = best.expect("there are exponents");
-        Self::with_exponent(missed, exponent)
+        Self::with_exponent(missed, exponent, 1)
     }
 
     /// Quantiles of every hour as the other half of the origins would have it, in the hours' order.
     pub(crate) fn crossed(missed: &[Missed], exponent: f64) -> Vec<Outcome> {
         let learned = [0, 1].map(|half| {
             let others = missed.iter().filter(|m| m.origin % 2 != half);
-            Self::with_exponent(&others.copied().collect::<Vec<_>>(), exponent)
+            Self::with_exponent(&others.copied().collect::<Vec<_>>(), exponent, 2)
         });
         let outcome = |m: &Missed| {
             let quantiles = learned[m.origin % 2].around(m.point, horizon_band(m.ahead));
@@ -96,7 +96,8 @@ impl Intervals {
         missed.iter().map(outcome).collect()
     }
 
-    fn with_exponent(missed: &[Missed], exponent: f64) -> Self {
+    /// `parts`: of how many parts of all origins these are one, so that ends are as wide as served.
+    fn with_exponent(missed: &[Missed], exponent: f64, parts: usize) -> Self {
         if missed.is_empty() {
             return Self::NONE;
         }
@@ -118,7 +119,7 @@ impl Intervals {
             let mut origins: Vec<usize> = in_band().map(|m| m.origin).collect();
             origins.dedup();
             let share = own.len() as f64 / (own.len() as f64 + POOLED_MISSES);
-            let wider = 1.0 + FEW_ORIGINS / (origins.len().max(2) as f64);
+            let wider = 1.0 + FEW_ORIGINS / ((parts * origins.len()).max(2) as f64);
             for (index, end) in ends.iter_mut().enumerate() {
                 let own = quantile_of_sorted(&own, LEVELS[index]);
                 *end = share * own + (1.0 - share) * previous[index];

@@ -11,11 +11,13 @@ use chrono::{DateTime, Utc};
 use foretide_domain::{HOUR, SeriesId};
 
 use crate::candidate::CandidateKind;
+use crate::contest::origin_days;
 use crate::error::ForecastError;
 use crate::model::PanelModel;
 use crate::panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 use crate::schema::{RESERVED_DRIVERS, STATE_HOURS};
-use crate::train::{FEWEST_HOURS, LONGEST_HORIZON, TrainOptions, train};
+use crate::train::{FEWEST_HOURS, GivenTrees, LONGEST_HORIZON, TrainOptions, train_with};
+use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 
 /// One series with its own clock: no gaps, one finite non-negative value an hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,13 +125,15 @@ pub fn forecast_origins(
         options,
     };
     let batches = batches(origins, options);
+    let firsts: Vec<Origin> = batches.iter().map(|batch| origins[batch[0]]).collect();
+    let grove = work.grove(&firsts);
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(origins.len()));
     std::thread::scope(|scope| {
         let run = || {
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let forecasts = work.forecast_batch(origins, batch);
+                let forecasts = work.forecast_batch(&grove, origins, batch);
                 let finished = done.fetch_add(batch.len(), Ordering::Relaxed) + batch.len();
                 progress(finished, origins.len());
                 let mut results = results.lock().expect("no thread panics while it holds it");
@@ -182,6 +186,26 @@ fn batches(origins: &[Origin], options: &RollingOptions) -> Vec<Vec<usize>> {
     batches
 }
 
+/// Trees learned from all series as of several moments; none sees an hour after its own.
+#[derive(Default)]
+struct Grove {
+    /// By the moment up to which hours were seen.
+    models: BTreeMap<DateTime<Utc>, Option<TreesModel>>,
+}
+
+const WEEK_SECONDS: i64 = 7 * 86_400;
+
+/// Moments at which trees are learned exactly; with more origins they are learned once a week.
+const MOST_MOMENTS: usize = 12;
+
+impl Grove {
+    /// The newest trees that saw nothing after a moment.
+    fn as_of(&self, moment: DateTime<Utc>) -> Option<&TreesModel> {
+        let (_, model) = self.models.range(..=moment).next_back()?;
+        model.as_ref()
+    }
+}
+
 struct Work<'a> {
     histories: &'a [HourlyHistory],
     hour_of_week: &'a (dyn Fn(DateTime<Utc>) -> u8 + Sync),
@@ -192,15 +216,97 @@ struct Work<'a> {
 impl Work<'_> {
     fn forecast_batch(
         &self,
+        grove: &Grove,
         origins: &[Origin],
         batch: &[usize],
     ) -> Result<Vec<(usize, OriginForecast)>, ForecastError> {
         let first = origins[batch[0]];
-        let model = self.fit(first)?;
+        let model = self.fit(grove, first)?;
         batch
             .iter()
             .map(|&position| Ok((position, self.forecast(&model, origins[position])?)))
             .collect()
+    }
+
+    /// Up to when trees may see for an origin: before its validation, and before itself.
+    fn trees_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
+        let end = |hours: usize| self.histories[origin.series].start + HOUR * hours as i32;
+        let known = origin.known_hours;
+        (end(known - 24 * origin_days(known)), end(known))
+    }
+
+    /// The trees that the fits at these origins need.
+    fn grove(&self, firsts: &[Origin]) -> Grove {
+        let may_learn = self.options.candidates.is_empty()
+            || self.options.candidates.contains(&CandidateKind::Trees);
+        if self.histories.len() < 2 || !may_learn {
+            return Grove::default();
+        }
+        let ends = firsts.iter().map(|origin| self.trees_ends(*origin));
+        let mut moments: Vec<_> = ends.flat_map(|(early, late)| [early, late]).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        if moments.len() > MOST_MOMENTS {
+            let week = |moment: &DateTime<Utc>| moment.timestamp().div_euclid(WEEK_SECONDS);
+            moments.dedup_by_key(|moment| week(moment));
+        }
+        let next = AtomicUsize::new(0);
+        let models = Mutex::new(BTreeMap::new());
+        std::thread::scope(|scope| {
+            let run = || {
+                while let Some(&moment) = moments.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let learned = self.learn_trees(moment);
+                    let mut models = models.lock().expect("no thread panics while it holds it");
+                    models.insert(moment, learned);
+                }
+            };
+            for _ in 1..self.options.threads.min(moments.len()) {
+                scope.spawn(run);
+            }
+            run();
+        });
+        let models = models.into_inner();
+        Grove {
+            models: models.expect("no thread panics while it holds it"),
+        }
+    }
+
+    /// Trees from everything before a moment.
+    fn learn_trees(&self, moment: DateTime<Utc>) -> Option<TreesModel> {
+        let known: Vec<(&[f64], Vec<u8>, Vec<Regressor>)> = self
+            .histories
+            .iter()
+            .filter_map(|history| {
+                let hours = usize::try_from((moment - history.start).num_hours()).ok()?;
+                let hours = hours.min(history.values.len());
+                let regressors = self.regressors_if_covered(history.start, hours)?;
+                let hours_of_week = self.hours_of_week(history.start, hours);
+                Some((&history.values[..hours], hours_of_week, regressors))
+            })
+            .collect();
+        let series: Vec<TreesSeries<'_>> = known
+            .iter()
+            .map(|(values, hour_of_week, regressors)| TreesSeries {
+                values,
+                hour_of_week,
+                regressors,
+            })
+            .collect();
+        let options = TreesOptions {
+            horizon_hours: self.options.horizon_hours,
+            ..TreesOptions::default()
+        };
+        TreesModel::fit(&series, &options)
+    }
+
+    /// The regressors over a history, unless one does not reach so far: such a series is not among
+    /// the origins.
+    fn regressors_if_covered(&self, start: DateTime<Utc>, hours: usize) -> Option<Vec<Regressor>> {
+        let covers = |track: &RegressorTrack| check_covers(track, start, hours).is_ok();
+        self.regressors
+            .iter()
+            .all(covers)
+            .then(|| self.regressors_over(start, hours))
     }
 
     fn hours_of_week(&self, start: DateTime<Utc>, hours: usize) -> Vec<u8> {
@@ -220,7 +326,7 @@ impl Work<'_> {
         self.regressors.iter().map(cut).collect()
     }
 
-    fn fit(&self, origin: Origin) -> Result<PanelModel, ForecastError> {
+    fn fit(&self, grove: &Grove, origin: Origin) -> Result<PanelModel, ForecastError> {
         let history = &self.histories[origin.series];
         let panel = TrainingPanel {
             start: history.start,
@@ -237,7 +343,12 @@ impl Work<'_> {
             candidates: self.options.candidates.clone(),
             ..TrainOptions::default()
         };
-        Ok(train(&panel, &options, &mut |_, _| {})?.model)
+        let (early, late) = self.trees_ends(origin);
+        let given = GivenTrees {
+            early: grove.as_of(early),
+            late: grove.as_of(late),
+        };
+        Ok(train_with(&panel, &options, Some(given), &mut |_, _| {})?.model)
     }
 
     fn forecast(

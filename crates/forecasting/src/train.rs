@@ -1,6 +1,8 @@
 //! Trains a panel: every candidate of every series, rolling forecasts inside the history, an ensemble
 //! where it pays, its intervals.
 
+use std::borrow::Cow;
+
 use foretide_domain::SeriesId;
 
 use crate::candidate::{CandidateKind, CandidateScore};
@@ -122,6 +124,25 @@ pub fn train(
     options: &TrainOptions,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<TrainedPanel, ForecastError> {
+    train_with(panel, options, None, progress)
+}
+
+/// Trees learned elsewhere, from more series than are trained here.
+#[derive(Clone, Copy)]
+pub(crate) struct GivenTrees<'a> {
+    /// Learned before the first origin of any series.
+    pub(crate) early: Option<&'a TreesModel>,
+    /// Learned up to the end of training.
+    pub(crate) late: Option<&'a TreesModel>,
+}
+
+/// Trains with trees of this panel, or with given ones.
+pub(crate) fn train_with(
+    panel: &TrainingPanel,
+    options: &TrainOptions,
+    given: Option<GivenTrees<'_>>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<TrainedPanel, ForecastError> {
     options.check()?;
     panel.validate()?;
     if panel.hours() < FEWEST_HOURS {
@@ -131,7 +152,7 @@ pub fn train(
         });
     }
     let basis = SeasonBasis::new();
-    let course = Course::new(panel, options, &basis);
+    let course = Course::new(panel, options, given, &basis);
     let trained = course.train_all(progress);
     Ok(course.assemble(trained))
 }
@@ -144,7 +165,8 @@ struct Course<'a> {
     early: Vec<Design<'a>>,
     all: Design<'a>,
     /// Learned before the first origin of any series.
-    trees: Option<TreesModel>,
+    trees: Option<Cow<'a, TreesModel>>,
+    given: Option<GivenTrees<'a>>,
 }
 
 struct TrainedSeries {
@@ -155,7 +177,12 @@ struct TrainedSeries {
 }
 
 impl<'a> Course<'a> {
-    fn new(panel: &'a TrainingPanel, options: &'a TrainOptions, basis: &'a SeasonBasis) -> Self {
+    fn new(
+        panel: &'a TrainingPanel,
+        options: &'a TrainOptions,
+        given: Option<GivenTrees<'a>>,
+        basis: &'a SeasonBasis,
+    ) -> Self {
         let hours = panel.hours();
         let design = |hours| Design::new(basis, &panel.hour_of_week, &panel.regressors, hours);
         let mut days: Vec<usize> = panel
@@ -168,10 +195,15 @@ impl<'a> Course<'a> {
         Self {
             panel,
             options,
-            trees: days
-                .last()
-                .filter(|_| options.trees)
-                .and_then(|days| trees(panel, options, hours - 24 * days)),
+            trees: match given {
+                Some(given) => given.early.map(Cow::Borrowed),
+                None => days
+                    .last()
+                    .filter(|_| learns_trees(panel, options))
+                    .and_then(|days| trees(panel, options, hours - 24 * days))
+                    .map(Cow::Owned),
+            },
+            given,
             early: days.iter().map(|days| design(hours - 24 * days)).collect(),
             all: design(hours),
         }
@@ -223,7 +255,7 @@ impl<'a> Course<'a> {
             onset,
             |_| true,
         );
-        let decision = contest::decide(history, &structurals, self.trees.as_ref(), self.options);
+        let decision = contest::decide(history, &structurals, self.trees.as_deref(), self.options);
         let parameters = self.parameters(series, onset, &decision);
         let active_days = (series.values.len() - onset).div_ceil(24);
         let report = SeriesReport {
@@ -358,8 +390,11 @@ impl<'a> Course<'a> {
         let is_wanted = series
             .iter()
             .any(|one: &SeriesParameters| one.weights[CandidateKind::Trees.index()] > 0.0);
-        let trees = is_wanted.then(|| trees(panel, self.options, panel.hours()));
-        let trees = trees.flatten();
+        let learned = || match self.given {
+            Some(given) => given.late.cloned(),
+            None => trees(panel, self.options, panel.hours()),
+        };
+        let trees = is_wanted.then(learned).flatten();
         schema.trees = trees.is_some();
         let model = PanelModel {
             schema,
@@ -376,6 +411,11 @@ impl<'a> Course<'a> {
 fn onset(values: &[f64]) -> usize {
     let first = values.iter().position(|&value| value > 0.0).unwrap_or(0);
     first.min(values.len() - FEWEST_HOURS)
+}
+
+/// Trees pay where they see more than one series.
+fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
+    options.trees && panel.series.len() > 1 && options.allows(CandidateKind::Trees)
 }
 
 /// Trees learned from the first hours of all series.
