@@ -3,6 +3,7 @@
 mod azure_storage;
 mod chart;
 mod command_line;
+mod content_pack;
 mod demo;
 mod desk;
 mod documentation;

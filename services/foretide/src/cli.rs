@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretide_file_commands::FileCommand;
 
+use crate::commands::content::ContentCommand;
 use crate::services::ServiceName;
 
 /// Predictive alerting for Microsoft Sentinel: forecasts what the SOC will face in the next days,
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// How far each use case may go.
     #[command(subcommand)]
     Phase(PhaseCommand),
+    /// Tables, rules, hunting queries and the workbook in the Sentinel workspace.
+    #[command(subcommand)]
+    Content(ContentCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -9,6 +9,7 @@ use foretide_lake::LakeConfig;
 use foretide_service_runtime::{Authenticator, IdentityConfig, PeerUrls};
 use serde::Deserialize;
 
+use crate::commands::content::ContentConfig;
 use crate::services::ServiceName;
 
 /// Everything that can be configured.
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub broker: foretide_broker::config::Config,
     pub orchestrator: foretide_orchestrator::config::Config,
     pub console: foretide_console::config::Config,
+    /// What is laid out in the Sentinel workspace.
+    pub content: Option<ContentConfig>,
 }
 
 impl Default for Config {
@@ -63,6 +66,7 @@ impl Default for Config {
             broker: Default::default(),
             orchestrator: Default::default(),
             console: Default::default(),
+            content: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod audit;
+pub(crate) mod content;
 mod demo;
 mod emulator;
 mod pipeline;
@@ -88,6 +89,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Runs(command) => Box::pin(runs::run(command, &config)).await,
         Command::Queries(command) => Box::pin(queries::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
+        Command::Content(command) => Box::pin(content::run(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check)
         | Command::Version
