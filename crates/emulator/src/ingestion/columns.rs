@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn fitted(value: Value, kind: ColumnKind) -> Value {
+    fn fitted(value: &Value, kind: ColumnKind) -> Value {
         let name = "c".to_owned();
         let mut row = json!({ "c": value, "unknown": 1 });
         fit(&mut row, &[ColumnConfig { name, kind }]);
@@ -137,14 +137,14 @@ mod tests {
             (json!("no"), Guid, json!(null)),
             (json!(null), String, json!(null)),
         ] {
-            assert_eq!(fitted(value.clone(), kind), wanted, "{value} {kind:?}");
+            assert_eq!(fitted(&value, kind), wanted, "{value} {kind:?}");
         }
     }
 
     #[test]
     fn long_text_is_cut_between_characters() {
         let long = "\u{e4}".repeat(LONGEST_TEXT);
-        let cut = fitted(json!(format!("a{long}")), ColumnKind::String);
+        let cut = fitted(&json!(format!("a{long}")), ColumnKind::String);
         assert_eq!(cut.as_str().map(str::len), Some(LONGEST_TEXT - 1));
     }
 
@@ -152,8 +152,8 @@ mod tests {
         #[test]
         fn text_never_panics(text in "\\PC{0,60}", number in any::<f64>()) {
             for kind in [ColumnKind::Int, ColumnKind::Long, ColumnKind::Real, ColumnKind::Datetime, ColumnKind::Guid, ColumnKind::Boolean] {
-                fitted(json!(text), kind);
-                fitted(json!(number), kind);
+                fitted(&json!(text), kind);
+                fitted(&json!(number), kind);
             }
         }
     }
