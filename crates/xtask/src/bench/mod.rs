@@ -74,9 +74,14 @@ fn target(layout: &Layout) -> anyhow::Result<PathBuf> {
 
 /// The synthetic workspace's exported tables.
 fn write_contoso(layout: &Layout, out: &std::path::Path) -> anyhow::Result<()> {
+    let folder = out.join("contoso");
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot clear {}", folder.display()))?;
+    }
     let mut cargo = run::cargo(layout);
     cargo.args(["run", "--quiet", "-p", "foretide-synthetic-workspace"]);
     cargo.args(["--example", "write_contoso", "--"]);
-    cargo.arg(out.join("contoso"));
+    cargo.arg(folder);
     run::plain(&mut cargo)
 }
