@@ -1,5 +1,6 @@
 //! The emulator as clients see it: over the wire, on loopback.
 
+mod arm;
 mod assertions;
 mod control;
 mod entra;
@@ -7,5 +8,6 @@ mod faults;
 mod fixture;
 mod ingestion;
 mod machine;
+mod own_client;
 mod query;
 mod teams;
