@@ -129,7 +129,7 @@ async fn a_lost_answer_makes_no_second_incident_and_no_conflict() {
             "/subscriptions/",
             1,
             FaultAction::drop_response(),
-        ))
+        ));
     };
     lose();
     let created = world
