@@ -25,10 +25,13 @@ const WORKSPACE: &str = "00000000-0000-4000-8000-00000000aaaa";
 const KEY: &[u8] = b"a key of the workspace, 64 bytes in real life";
 const STREAM: &str = "Custom-PredictiveAlerting_CL";
 
+/// Log type and rows of a call.
+type Call = (String, Vec<Value>);
+
 #[derive(Clone, Default)]
 struct Endpoint {
     answers: Arc<Mutex<Vec<(u16, &'static str)>>>,
-    accepted: Arc<Mutex<Vec<(String, Vec<Value>)>>>,
+    accepted: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Endpoint {
