@@ -1,8 +1,11 @@
 //! Training and native prediction speed.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use divan::counter::ItemsCount;
-use foretide_forecasting::{PanelSeries, ScoringFrame, TrainOptions, TrainingPanel, train};
+use foretide_forecasting::{
+    HourlyHistory, Origin, PanelSeries, RollingOptions, ScoringFrame, TrainOptions, TrainingPanel,
+    forecast_origins, train,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -38,8 +41,8 @@ fn panel(series: usize) -> TrainingPanel {
     }
 }
 
-/// All candidates, backtest of four weeks, champion, calibration.
-#[divan::bench(args = [1, 100], sample_count = 10)]
+/// All candidates, rolling origins, weights, intervals; trees where there are several series.
+#[divan::bench(args = [1, 100, 1_000], sample_count = 1, sample_size = 1)]
 fn train_90_days(bencher: divan::Bencher<'_, '_>, series: usize) {
     let panel = panel(series);
     bencher.counter(ItemsCount::new(series)).bench_local(|| {
@@ -47,6 +50,38 @@ fn train_90_days(bencher: divan::Bencher<'_, '_>, series: usize) {
             divan::black_box(&panel),
             &TrainOptions::default(),
             &mut |_, _| {},
+        )
+    });
+}
+
+/// One hourly series of 960 hours: the whole ensemble fitted, 48 hours forecast.
+#[divan::bench(sample_count = 20)]
+fn fit_and_forecast_960_hours(bencher: divan::Bencher<'_, '_>) {
+    let panel = panel(1);
+    let one = &panel.series[0];
+    let history = [HourlyHistory {
+        id: one.id.clone(),
+        start: panel.start,
+        values: one.values[..960].to_vec(),
+    }];
+    let origin = [Origin {
+        series: 0,
+        known_hours: 960,
+    }];
+    let options = RollingOptions {
+        horizon_hours: 48,
+        ..RollingOptions::default()
+    };
+    let hour_of_week =
+        |hour: DateTime<Utc>| ((hour - panel.start).num_hours().rem_euclid(168)) as u8;
+    bencher.bench_local(|| {
+        forecast_origins(
+            divan::black_box(&history),
+            &hour_of_week,
+            &[],
+            &origin,
+            &options,
+            &|_, _| {},
         )
     });
 }

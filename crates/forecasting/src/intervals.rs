@@ -31,9 +31,9 @@ const POOLED_MISSES: f64 = 50.0;
 /// Share of the median miss that moves the median: half of it is noise.
 const MEDIAN_SHARE: f64 = 0.5;
 
-/// Ends of intervals from few origins are too narrow: they are moved out by this much over the
-/// number of origins.
-const FEW_ORIGINS: f64 = 3.0;
+/// Ends of intervals from few origins are too narrow, the more so the more the hours of an origin are
+/// missed alike: they are moved out by this much times that share, over the number of origins.
+const FEW_ORIGINS: f64 = 11.0;
 
 const MEDIAN: usize = 2;
 
@@ -116,10 +116,9 @@ impl Intervals {
             let in_band = || missed.iter().filter(|m| horizon_band(m.ahead) == band);
             let mut own: Vec<f64> = in_band().map(standard).collect();
             own.sort_by(f64::total_cmp);
-            let mut origins: Vec<usize> = in_band().map(|m| m.origin).collect();
-            origins.dedup();
+            let (origins, alike) = alikeness(in_band().map(|m| (m.origin, standard(m))));
             let share = own.len() as f64 / (own.len() as f64 + POOLED_MISSES);
-            let wider = 1.0 + FEW_ORIGINS / ((parts * origins.len()).max(2) as f64);
+            let wider = 1.0 + FEW_ORIGINS * alike / ((parts * origins).max(2) as f64);
             for (index, end) in ends.iter_mut().enumerate() {
                 let own = quantile_of_sorted(&own, LEVELS[index]);
                 *end = share * own + (1.0 - share) * previous[index];
@@ -155,4 +154,35 @@ impl Intervals {
         quantiles[4] = quantiles[4].max(quantiles[3]);
         quantiles
     }
+}
+
+/// Number of origins, and the share of the misses' variance that lies between origins: near zero
+/// when every hour is missed by chance, one when whole origins are.
+fn alikeness(missed: impl Iterator<Item = (usize, f64)>) -> (usize, f64) {
+    let mut sums: Vec<(usize, f64, f64)> = Vec::new();
+    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
+    for (origin, miss) in missed {
+        match sums.last_mut() {
+            Some((last, sum, count)) if *last == origin => {
+                *sum += miss;
+                *count += 1.0;
+            }
+            _ => sums.push((origin, miss, 1.0)),
+        }
+        sum += miss;
+        squares += miss * miss;
+        count += 1.0;
+    }
+    if count == 0.0 {
+        return (0, 0.0);
+    }
+    let mean = sum / count;
+    let total = squares / count - mean * mean;
+    let between = sums
+        .iter()
+        .map(|(_, sum, count)| count * (sum / count - mean).powi(2))
+        .sum::<f64>()
+        / count;
+    let share = if total > 0.0 { between / total } else { 0.0 };
+    (sums.len(), share.clamp(0.0, 1.0))
 }

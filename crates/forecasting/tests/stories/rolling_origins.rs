@@ -102,17 +102,30 @@ fn threads_change_nothing() {
     }
 }
 
-#[test]
-fn hours_after_an_origin_change_nothing() {
-    let histories = two_products();
-    let mut changed = histories.clone();
-    for (history, known) in changed.iter_mut().zip([900, 576]) {
-        history.values.truncate(known);
+/// Every value from an hour of the common calendar on is spoilt.
+fn spoilt_from(histories: &[HourlyHistory], calendar_hour: usize) -> Vec<HourlyHistory> {
+    let mut spoilt = histories.to_vec();
+    for history in &mut spoilt {
+        let late = (history.start - monday()).num_hours() as usize;
+        history.values.truncate(calendar_hour - late);
         history.values.extend(vec![1e6; 30]);
     }
-    let as_it_was = forecast(&histories, &origins(), &options(1, None)).unwrap();
-    let as_it_might_be = forecast(&changed, &origins(), &options(1, None)).unwrap();
-    assert_eq!(as_it_was, as_it_might_be);
+    spoilt
+}
+
+#[test]
+fn hours_after_an_origin_change_nothing_in_any_series() {
+    let histories = two_products();
+    for (series, known_hours, calendar_hour) in [(0, 700, 700), (1, 500, 572), (1, 360, 432)] {
+        let origin = [Origin {
+            series,
+            known_hours,
+        }];
+        let spoilt = spoilt_from(&histories, calendar_hour);
+        let as_it_was = forecast(&histories, &origin, &options(1, None)).unwrap();
+        let as_it_might_be = forecast(&spoilt, &origin, &options(1, None)).unwrap();
+        assert_eq!(as_it_was, as_it_might_be);
+    }
 }
 
 #[test]
