@@ -107,8 +107,12 @@ fn spoilt_from(histories: &[HourlyHistory], calendar_hour: usize) -> Vec<HourlyH
     let mut spoilt = histories.to_vec();
     for history in &mut spoilt {
         let late = (history.start - monday()).num_hours() as usize;
-        history.values.truncate(calendar_hour - late);
-        history.values.extend(vec![1e6; 30]);
+        let known = calendar_hour - late;
+        // A series that ended before has no hour to spoil.
+        if history.values.len() >= known {
+            history.values.truncate(known);
+            history.values.extend(vec![1e6; 30]);
+        }
     }
     spoilt
 }
