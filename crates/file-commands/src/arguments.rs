@@ -109,10 +109,7 @@ impl Season {
         let knows_day_alone = |kind: &CandidateKind| {
             matches!(
                 kind,
-                CandidateKind::DailyNaive
-                    | CandidateKind::Theta
-                    | CandidateKind::Ets
-                    | CandidateKind::EtsLog
+                CandidateKind::DailyNaive | CandidateKind::Ets | CandidateKind::EtsLog
             )
         };
         // What these learn of the week, they learn from the hour of the week they are told.
