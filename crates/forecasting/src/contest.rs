@@ -249,12 +249,21 @@ pub(crate) fn decide(
         }
         kind => {
             weights[kind.index()] = 1.0;
-            served_effects = 0.0;
-            let member = members.iter().find(|member| member.kind == kind);
-            let points = member.expect("baselines take part").points.clone();
+            let alone: Vec<f64> = members
+                .iter()
+                .map(|member| f64::from(u8::from(member.kind == kind)))
+                .collect();
+            let points = combined(&members, &alone);
+            // A baseline, too, is told of events that matter.
+            let told = has_effects
+                .then(|| contest.with_effects(&points, &members, &alone))
+                .flatten();
+            served_effects = f64::from(u8::from(told.is_some()));
+            let knows_no_events = told.is_none();
+            let points = told.unwrap_or(points);
             let missed = contest.missed(&points);
             let intervals = Intervals::learn(&missed);
-            let (share, outcomes) = if kind == CandidateKind::Climatology {
+            let (share, outcomes) = if kind == CandidateKind::Climatology && knows_no_events {
                 (1.0, climatology.outcomes)
             } else {
                 (0.0, Intervals::crossed(&missed, intervals.exponent))

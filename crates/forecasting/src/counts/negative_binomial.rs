@@ -26,7 +26,7 @@ pub struct Dispersion {
 
 impl Dispersion {
     /// By moments from (expected, seen) pairs (Cameron and Trivedi, "Regression analysis of count
-    /// data", 2013, 3.3), drawn towards `prior` with the weight of [`PRIOR_HOURS`] hours.
+    /// data", 2013, 3.3), drawn towards `prior` with the weight of `PRIOR_HOURS` hours.
     #[must_use]
     pub fn learn(observed: &[(f64, f64)], prior: Option<&Self>) -> Self {
         let squares: f64 = observed.iter().map(|(m, _)| m * m).sum();

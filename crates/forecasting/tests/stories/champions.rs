@@ -160,7 +160,11 @@ fn little_history_says_learning_until_when() {
         assert!(report.note.starts_with(&words), "{}", report.note);
         let competes = |kind| report.scores.iter().any(|score| score.kind == kind);
         assert!(competes(CandidateKind::Climatology));
-        assert_eq!(competes(CandidateKind::Ensemble), has_ensemble, "{days} days");
+        assert_eq!(
+            competes(CandidateKind::Ensemble),
+            has_ensemble,
+            "{days} days"
+        );
         assert_eq!(report.scores.len() > 1, has_ensemble, "{days} days");
     }
     let panel = panel_of(vec![("New", vec![1.0; 335])], vec![]);
