@@ -45,6 +45,19 @@ pub enum ClientError {
     Setup(#[source] reqwest::Error),
 }
 
+/// Why an exchange came to nothing, in words that show no address: the error itself names the URL,
+/// which may hold a secret.
+#[must_use]
+pub fn transport_reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no reply in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    }
+}
+
 /// Installs ring as the process's TLS provider. Safe to call any number of times.
 pub fn install_tls_provider() {
     static ONCE: Once = Once::new();

@@ -29,15 +29,8 @@ pub(crate) async fn read_limited(response: reqwest::Response) -> Result<Vec<u8>,
 }
 
 pub(crate) fn unavailable(error: &reqwest::Error) -> EntraError {
-    let reason = if error.is_timeout() {
-        "no reply in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
-    };
     EntraError::Unavailable {
-        reason: reason.to_owned(),
+        reason: foretide_http::transport_reason(error).to_owned(),
     }
 }
 

@@ -18,8 +18,8 @@ use serde_json::Value;
 use sha2::Sha256;
 use url::Url;
 
-use crate::chunks::{Chunk, split};
-use crate::{ChunkOutcome, ConfigError, UploadError, halves};
+use crate::upload::upload_chunks;
+use crate::{ChunkOutcome, ConfigError, UploadError};
 
 /// Largest body of one call, bytes: the service takes 30 MB, rows here are small and a lost answer
 /// should double few of them.
@@ -115,33 +115,8 @@ impl DataCollectorClient {
     /// Sends the rows to the table that the stream names (`Custom-X_CL` is the log type `X`) and says for
     /// every chunk what became of it.
     pub async fn upload(&self, stream: &str, rows: &[Value]) -> Vec<ChunkOutcome> {
-        let mut waiting = split(rows, MAX_CALL_BYTES);
-        waiting.reverse();
-        let mut outcomes = Vec::with_capacity(waiting.len());
-        let mut stopped = false;
-        while let Some(chunk) = waiting.pop() {
-            let range = chunk.rows();
-            let result = match chunk {
-                _ if stopped => Err(UploadError::NotTried),
-                Chunk::Body { body, .. } => {
-                    let result = self.send(stream, Bytes::from(body)).await;
-                    if matches!(result, Err(UploadError::TooLarge)) && range.len() > 1 {
-                        waiting.extend(halves(rows, &range));
-                        continue;
-                    }
-                    result
-                }
-                Chunk::RowTooLarge { row, bytes } => Err(UploadError::RowTooLarge { row, bytes }),
-            };
-            stopped |= result
-                .as_ref()
-                .is_err_and(UploadError::concerns_every_chunk);
-            outcomes.push(ChunkOutcome {
-                rows: range,
-                result,
-            });
-        }
-        outcomes
+        let send = |body| self.send(stream, Bytes::from(body));
+        upload_chunks(rows, MAX_CALL_BYTES, send).await
     }
 
     async fn send(&self, stream: &str, body: Bytes) -> Result<(), UploadError> {

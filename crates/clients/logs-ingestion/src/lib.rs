@@ -6,10 +6,10 @@ mod error;
 mod probe;
 mod sink;
 mod tombstone;
+mod upload;
 
 use std::fmt;
 use std::io::Write;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,12 +25,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::chunks::{Chunk, split};
 pub use data_collector::{DataCollectorClient, DataCollectorConfig};
 pub use error::{ConfigError, UploadError};
 pub use probe::{ProbePace, RowFinder, Visibility, wait_until_visible};
 pub use sink::RowSink;
 pub use tombstone::{IDEMPOTENCY_KEY, WITHDRAWN, tombstone};
+pub use upload::ChunkOutcome;
+use upload::upload_chunks;
 
 /// Largest body of one call before compression, bytes.
 pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -53,15 +54,6 @@ pub const PUBLIC_CLOUD_AUDIENCE: &str = "https://monitor.azure.com";
 
 fn public_cloud_audience() -> String {
     PUBLIC_CLOUD_AUDIENCE.to_owned()
-}
-
-/// What became of one chunk.
-#[derive(Debug)]
-pub struct ChunkOutcome {
-    /// Which of the given rows it held.
-    pub rows: Range<usize>,
-    /// Accepted, or why not.
-    pub result: Result<(), UploadError>,
 }
 
 /// Writes rows through one data collection rule.
@@ -122,34 +114,7 @@ impl LogsIngestionClient {
     /// Sends the rows to the stream and says for every chunk what became of it, in the order of the
     /// rows. Every row is in exactly one outcome.
     pub async fn upload(&self, stream: &str, rows: &[Value]) -> Vec<ChunkOutcome> {
-        let mut waiting: Vec<Chunk> = split(rows, MAX_CHUNK_BYTES);
-        waiting.reverse();
-        let mut outcomes = Vec::with_capacity(waiting.len());
-        let mut stopped = false;
-        while let Some(chunk) = waiting.pop() {
-            let (range, result) = match chunk {
-                _ if stopped => (chunk.rows(), Err(UploadError::NotTried)),
-                Chunk::Body { rows: range, body } => {
-                    let result = self.send(stream, body).await;
-                    if matches!(result, Err(UploadError::TooLarge)) && range.len() > 1 {
-                        waiting.extend(halves(rows, &range));
-                        continue;
-                    }
-                    (range, result)
-                }
-                Chunk::RowTooLarge { row, bytes } => {
-                    (row..row + 1, Err(UploadError::RowTooLarge { row, bytes }))
-                }
-            };
-            stopped |= result
-                .as_ref()
-                .is_err_and(UploadError::concerns_every_chunk);
-            outcomes.push(ChunkOutcome {
-                rows: range,
-                result,
-            });
-        }
-        outcomes
+        upload_chunks(rows, MAX_CHUNK_BYTES, |body| self.send(stream, body)).await
     }
 
     async fn send(&self, stream: &str, body: Vec<u8>) -> Result<(), UploadError> {
@@ -227,22 +192,6 @@ impl LogsIngestionClient {
 fn is_rule_id(id: &str) -> bool {
     id.strip_prefix("dcr-")
         .is_some_and(|hex| hex.len() == 32 && hex.chars().all(|c| c.is_ascii_hexdigit()))
-}
-
-/// Both halves of a chunk, the later one first: they go back on a stack.
-pub(crate) fn halves(rows: &[Value], range: &Range<usize>) -> Vec<Chunk> {
-    let middle = range.start + range.len() / 2;
-    let mut parts = Vec::new();
-    for part in [range.start..middle, middle..range.end] {
-        let offset = part.start;
-        parts.extend(
-            split(&rows[part], MAX_CHUNK_BYTES)
-                .into_iter()
-                .map(|chunk| chunk.shifted(offset)),
-        );
-    }
-    parts.reverse();
-    parts
 }
 
 fn compress(body: &[u8]) -> Bytes {

@@ -143,15 +143,8 @@ impl ArmError {
     }
 
     pub(crate) fn from_transport(error: &reqwest::Error) -> Self {
-        let reason = if error.is_timeout() {
-            "no reply in time"
-        } else if error.is_connect() {
-            "no connection"
-        } else {
-            "the connection broke"
-        };
         Self::Unavailable {
-            reason: reason.to_owned(),
+            reason: foretide_http::transport_reason(error).to_owned(),
         }
     }
 }
