@@ -3,7 +3,10 @@
 //! Every series has its own start and length. An [`Origin`] names a series and how many of its hours
 //! are known; nothing after them is looked at.
 
-use std::collections::{BTreeMap, HashSet};
+mod check;
+mod grove;
+
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,13 +14,13 @@ use chrono::{DateTime, Utc};
 use foretide_domain::{HOUR, SeriesId};
 
 use crate::candidate::CandidateKind;
-use crate::contest::origin_days;
 use crate::error::ForecastError;
 use crate::model::PanelModel;
-use crate::panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
-use crate::schema::{RESERVED_DRIVERS, STATE_HOURS};
-use crate::train::{FEWEST_HOURS, GivenTrees, LONGEST_HORIZON, TrainOptions, train_with};
-use crate::trees::{TreesModel, TreesOptions, TreesSeries};
+use crate::panel::{PanelSeries, Regressor, ScoringFrame, TrainingPanel};
+use crate::schema::STATE_HOURS;
+use crate::train::{GivenTrees, TrainOptions, train_with};
+use check::check;
+use grove::Grove;
 
 /// One series with its own clock: no gaps, one finite non-negative value an hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,27 +188,6 @@ fn batches(origins: &[Origin], options: &RollingOptions) -> Vec<Vec<usize>> {
     }
     batches
 }
-
-/// Trees learned from all series as of several moments; none sees an hour after its own.
-#[derive(Default)]
-struct Grove {
-    /// By the moment up to which hours were seen.
-    models: BTreeMap<DateTime<Utc>, Option<TreesModel>>,
-}
-
-const WEEK_SECONDS: i64 = 7 * 86_400;
-
-/// Moments at which trees are learned exactly; with more origins they are learned once a week.
-const MOST_MOMENTS: usize = 12;
-
-impl Grove {
-    /// The newest trees that saw nothing after a moment.
-    fn as_of(&self, moment: DateTime<Utc>) -> Option<&TreesModel> {
-        let (_, model) = self.models.range(..=moment).next_back()?;
-        model.as_ref()
-    }
-}
-
 struct Work<'a> {
     histories: &'a [HourlyHistory],
     hour_of_week: &'a (dyn Fn(DateTime<Utc>) -> u8 + Sync),
@@ -226,87 +208,6 @@ impl Work<'_> {
             .iter()
             .map(|&position| Ok((position, self.forecast(&model, origins[position])?)))
             .collect()
-    }
-
-    /// Up to when trees may see for an origin: before its validation, and before itself.
-    fn trees_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
-        let end = |hours: usize| self.histories[origin.series].start + HOUR * hours as i32;
-        let known = origin.known_hours;
-        (end(known - 24 * origin_days(known)), end(known))
-    }
-
-    /// The trees that the fits at these origins need.
-    fn grove(&self, firsts: &[Origin]) -> Grove {
-        let may_learn = self.options.candidates.is_empty()
-            || self.options.candidates.contains(&CandidateKind::Trees);
-        if self.histories.len() < 2 || !may_learn {
-            return Grove::default();
-        }
-        let ends = firsts.iter().map(|origin| self.trees_ends(*origin));
-        let mut moments: Vec<_> = ends.flat_map(|(early, late)| [early, late]).collect();
-        moments.sort_unstable();
-        moments.dedup();
-        if moments.len() > MOST_MOMENTS {
-            let week = |moment: &DateTime<Utc>| moment.timestamp().div_euclid(WEEK_SECONDS);
-            moments.dedup_by_key(|moment| week(moment));
-        }
-        let next = AtomicUsize::new(0);
-        let models = Mutex::new(BTreeMap::new());
-        std::thread::scope(|scope| {
-            let run = || {
-                while let Some(&moment) = moments.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let learned = self.learn_trees(moment);
-                    let mut models = models.lock().expect("no thread panics while it holds it");
-                    models.insert(moment, learned);
-                }
-            };
-            for _ in 1..self.options.threads.min(moments.len()) {
-                scope.spawn(run);
-            }
-            run();
-        });
-        let models = models.into_inner();
-        Grove {
-            models: models.expect("no thread panics while it holds it"),
-        }
-    }
-
-    /// Trees from everything before a moment.
-    fn learn_trees(&self, moment: DateTime<Utc>) -> Option<TreesModel> {
-        let known: Vec<(&[f64], Vec<u8>, Vec<Regressor>)> = self
-            .histories
-            .iter()
-            .filter_map(|history| {
-                let hours = usize::try_from((moment - history.start).num_hours()).ok()?;
-                let hours = hours.min(history.values.len());
-                let regressors = self.regressors_if_covered(history.start, hours)?;
-                let hours_of_week = self.hours_of_week(history.start, hours);
-                Some((&history.values[..hours], hours_of_week, regressors))
-            })
-            .collect();
-        let series: Vec<TreesSeries<'_>> = known
-            .iter()
-            .map(|(values, hour_of_week, regressors)| TreesSeries {
-                values,
-                hour_of_week,
-                regressors,
-            })
-            .collect();
-        let options = TreesOptions {
-            horizon_hours: self.options.horizon_hours,
-            ..TreesOptions::default()
-        };
-        TreesModel::fit(&series, &options)
-    }
-
-    /// The regressors over a history, unless one does not reach so far: such a series is not among
-    /// the origins.
-    fn regressors_if_covered(&self, start: DateTime<Utc>, hours: usize) -> Option<Vec<Regressor>> {
-        let covers = |track: &RegressorTrack| check_covers(track, start, hours).is_ok();
-        self.regressors
-            .iter()
-            .all(covers)
-            .then(|| self.regressors_over(start, hours))
     }
 
     fn hours_of_week(&self, start: DateTime<Utc>, hours: usize) -> Vec<u8> {
@@ -391,114 +292,4 @@ impl Work<'_> {
             learning: model.schema.learning[0],
         })
     }
-}
-
-fn check(
-    histories: &[HourlyHistory],
-    regressors: &[RegressorTrack],
-    origins: &[Origin],
-    options: &RollingOptions,
-) -> Result<(), ForecastError> {
-    check_options(options)?;
-    if histories.is_empty() {
-        return Err(ForecastError::Empty("the list of series"));
-    }
-    let mut seen = HashSet::new();
-    for history in histories {
-        if !seen.insert(&history.id) {
-            return Err(ForecastError::NameTaken(history.id.to_string()));
-        }
-        let is_count = |value: &f64| (0.0..=MAX_COUNT).contains(value);
-        if let Some(position) = history.values.iter().position(|value| !is_count(value)) {
-            return Err(ForecastError::BadCount {
-                series: history.id.clone(),
-                position,
-                value: history.values[position],
-            });
-        }
-    }
-    check_tracks(regressors)?;
-    for origin in origins {
-        let history = histories
-            .get(origin.series)
-            .ok_or(ForecastError::BadOption {
-                field: "an origin's series",
-                allowed: "an index into the histories",
-                got: origin.series.to_string(),
-            })?;
-        if origin.known_hours > history.values.len() {
-            return Err(ForecastError::LengthMismatch {
-                what: format!("series {}", history.id),
-                expected: origin.known_hours,
-                got: history.values.len(),
-            });
-        }
-        if origin.known_hours < FEWEST_HOURS {
-            return Err(ForecastError::TooShort {
-                hours: origin.known_hours,
-                needed: FEWEST_HOURS,
-            });
-        }
-        let needed = origin.known_hours + options.horizon_hours;
-        for track in regressors {
-            check_covers(track, history.start, needed)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_options(options: &RollingOptions) -> Result<(), ForecastError> {
-    let refuse = |field, allowed, got: usize| {
-        Err(ForecastError::BadOption {
-            field,
-            allowed,
-            got: got.to_string(),
-        })
-    };
-    if !(1..=LONGEST_HORIZON).contains(&options.horizon_hours) {
-        return refuse("horizon_hours", "from 1 to 336", options.horizon_hours);
-    }
-    if options.threads == 0 {
-        return refuse("threads", "at least 1", 0);
-    }
-    if options.refit_every_hours == Some(0) {
-        return refuse("refit_every_hours", "at least 1", 0);
-    }
-    Ok(())
-}
-
-fn check_tracks(regressors: &[RegressorTrack]) -> Result<(), ForecastError> {
-    let mut seen: HashSet<&str> = RESERVED_DRIVERS.into_iter().collect();
-    for track in regressors {
-        if !seen.insert(&track.name) {
-            return Err(ForecastError::NameTaken(track.name.clone()));
-        }
-        if let Some(position) = track.values.iter().position(|value| !value.is_finite()) {
-            return Err(ForecastError::BadRegressor {
-                name: track.name.clone(),
-                position,
-                value: track.values[position],
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_covers(
-    track: &RegressorTrack,
-    start: DateTime<Utc>,
-    hours: usize,
-) -> Result<(), ForecastError> {
-    let before = (start - track.start).num_hours();
-    let available = usize::try_from(before).map_or(0, |skipped| {
-        track.values.len().saturating_sub(skipped).min(hours)
-    });
-    if available < hours {
-        return Err(ForecastError::LengthMismatch {
-            what: format!("regressor {:?} from {start} on", track.name),
-            expected: hours,
-            got: available,
-        });
-    }
-    Ok(())
 }

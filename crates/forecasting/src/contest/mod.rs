@@ -1,0 +1,293 @@
+//! One series: its candidates forecast from rolling origins inside the history, and what they earn
+//! there decides what is served.
+//!
+//! Origins lie a day apart over the last days of the history. Parameters are fitted before the
+//! first of them; state steps run at each. Nothing at or after an origin is seen from it.
+
+mod effects;
+mod members;
+mod origins;
+mod tables;
+
+use crate::calibration::{Calibration, Outcome};
+use crate::candidate::{CandidateKind, CandidateScore};
+use crate::candidates::{LocalHistory, StateStep};
+use crate::coverage::Coverage;
+use crate::intervals::{Intervals, Missed};
+use crate::metrics::{evaluate_values, pinball_of};
+use crate::train::TrainOptions;
+use crate::trees::TreesModel;
+use crate::weighting;
+
+pub(crate) use effects::Structurals;
+pub(crate) use members::blank;
+use members::{Member, combined, state_members};
+use origins::Origin;
+pub(crate) use origins::{History, origin_days};
+
+/// Shares of climatology's own quantiles that the backtest chooses from.
+const SHARES: [f64; 2] = [0.0, 0.5];
+
+/// Share by which the ensemble may be worse than a baseline in days without events, if it knows what
+/// they do.
+const EFFECT_MARGIN: f64 = 0.03;
+
+/// One rolling forecast beside what happened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Path {
+    /// Expected counts.
+    pub(crate) means: Vec<f64>,
+    /// Quantiles, and what happened.
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// The contest of one series, decided.
+pub(crate) struct Decision {
+    pub(crate) champion: CandidateKind,
+    pub(crate) weights: [f64; CandidateKind::ALL.len()],
+    pub(crate) climatology_variant: (f64, f64),
+    pub(crate) gains: [f64; 2],
+    pub(crate) effect_share: f64,
+    pub(crate) intervals: Intervals,
+    pub(crate) climatology_share: f64,
+    pub(crate) calibration: Calibration,
+    pub(crate) scores: Vec<CandidateScore>,
+    /// Share by which the ensemble's pinball loss is below the best baseline's.
+    pub(crate) gain: f64,
+    pub(crate) served: Vec<Path>,
+    pub(crate) hours_of_week: Vec<u8>,
+    pub(crate) early: StateStep,
+    pub(crate) local: LocalHistory,
+}
+
+/// Holds the contest.
+pub(crate) fn decide(
+    history: History<'_>,
+    structurals: &Structurals,
+    trees: Option<&TreesModel>,
+    options: &TrainOptions,
+) -> Decision {
+    let origins = history.origins();
+    let (local, validation, mut members) = state_members(&history, &origins);
+    let contest = Contest {
+        history,
+        origins,
+        structurals,
+    };
+    let climatology = contest.climatology(&mut members);
+    let gains = contest.prophets(&mut members);
+    if let Some(trees) = trees {
+        members.push(contest.trees(trees));
+    }
+    let error = |member: &Member| {
+        let takes_part = options.allows(member.kind);
+        takes_part.then(|| contest.error(&member.points))
+    };
+    let errors: Vec<Option<f64>> = members.iter().map(error).collect();
+    let shares = weighting::by_error(&errors);
+    let points = combined(&members, &shares);
+    let moved = contest.with_effects(&points, &members, &shares);
+    let effect_share = f64::from(u8::from(moved.is_some()));
+    let has_effects = moved.is_some() && structurals.have_effects();
+    let points = moved.unwrap_or(points);
+    let ensemble = contest.missed(&points);
+    let intervals = Intervals::learn(&ensemble);
+    let own = Intervals::crossed(&ensemble, intervals.exponent);
+    let (share, blended) = if options.allows(CandidateKind::Climatology) && !has_effects {
+        best_share(&own, &climatology.outcomes)
+    } else {
+        (0.0, own)
+    };
+    let score = |kind, outcomes: &[Outcome]| scored(kind, outcomes);
+    let mut scores: Vec<CandidateScore> = members
+        .iter()
+        .zip(&shares)
+        .filter(|(member, share)| **share > 0.0 || member.kind == CandidateKind::SeasonalNaive)
+        .map(|(member, _)| {
+            let missed = contest.missed(&member.points);
+            score(
+                member.kind,
+                &Intervals::crossed(&missed, intervals.exponent),
+            )
+        })
+        .filter(|score| score.kind != CandidateKind::Climatology)
+        .collect();
+    scores.push(score(CandidateKind::Climatology, &climatology.outcomes));
+    if members.len() > 1 {
+        scores.push(score(CandidateKind::Ensemble, &blended));
+    }
+    let pinball = |kind| {
+        let found = scores
+            .iter()
+            .find(|score: &&CandidateScore| score.kind == kind);
+        found.map_or(f64::INFINITY, |score| score.pinball)
+    };
+    let naive = pinball(CandidateKind::SeasonalNaive);
+    let baseline = if naive < pinball(CandidateKind::Climatology) {
+        CandidateKind::SeasonalNaive
+    } else {
+        CandidateKind::Climatology
+    };
+    let gain = 1.0 - pinball(CandidateKind::Ensemble) / pinball(baseline).max(f64::MIN_POSITIVE);
+    let needed = if has_effects {
+        -EFFECT_MARGIN
+    } else {
+        options.margin
+    };
+    let wins = gain > needed || !options.allows(baseline);
+    let champion = if wins {
+        CandidateKind::Ensemble
+    } else {
+        baseline
+    };
+    let mut weights = [0.0; CandidateKind::ALL.len()];
+    let mut served_effects = effect_share;
+    let (points, outcomes, intervals, climatology_share) = match champion {
+        CandidateKind::Ensemble => {
+            for (member, share) in members.iter().zip(&shares) {
+                weights[member.kind.index()] = *share;
+            }
+            (points, blended, intervals, share)
+        }
+        kind => {
+            weights[kind.index()] = 1.0;
+            let alone: Vec<f64> = members
+                .iter()
+                .map(|member| f64::from(u8::from(member.kind == kind)))
+                .collect();
+            let points = combined(&members, &alone);
+            // A baseline, too, is told of events that matter.
+            let told = has_effects
+                .then(|| contest.with_effects(&points, &members, &alone))
+                .flatten();
+            served_effects = f64::from(u8::from(told.is_some()));
+            let knows_no_events = told.is_none();
+            let points = told.unwrap_or(points);
+            let missed = contest.missed(&points);
+            let intervals = Intervals::learn(&missed);
+            let (share, outcomes) = if kind == CandidateKind::Climatology && knows_no_events {
+                (1.0, climatology.outcomes)
+            } else {
+                (0.0, Intervals::crossed(&missed, intervals.exponent))
+            };
+            (points, outcomes, intervals, share)
+        }
+    };
+    let hours_of_week = contest.hours_of_week();
+    Decision {
+        champion,
+        weights,
+        climatology_variant: climatology.variant,
+        gains,
+        effect_share: served_effects,
+        intervals,
+        climatology_share,
+        calibration: climatology.calibration,
+        scores,
+        gain,
+        served: paths(points, outcomes),
+        hours_of_week,
+        early: validation.early,
+        local,
+    }
+}
+
+struct Contest<'a> {
+    history: History<'a>,
+    origins: Vec<Origin>,
+    structurals: &'a Structurals,
+}
+
+impl Contest<'_> {
+    /// Every hour of what was said, beside what happened.
+    fn missed(&self, points: &[Vec<f64>]) -> Vec<Missed> {
+        let mut all = Vec::new();
+        for (index, (origin, points)) in self.origins.iter().zip(points).enumerate() {
+            let actuals = &self.history.values[self.history.ahead_of(*origin)];
+            for (step, (&point, &actual)) in points.iter().zip(actuals).enumerate() {
+                all.push(Missed {
+                    origin: index,
+                    ahead: step + 1,
+                    point,
+                    actual,
+                });
+            }
+        }
+        all
+    }
+
+    fn hours_of_week(&self) -> Vec<u8> {
+        let hours =
+            |origin: &Origin| self.history.hour_of_week[self.history.ahead_of(*origin)].to_vec();
+        self.origins.iter().flat_map(hours).collect()
+    }
+
+    fn error(&self, points: &[Vec<f64>]) -> f64 {
+        let (mut total, mut weights) = (0.0, 0.0);
+        for (origin, points) in self.origins.iter().zip(points) {
+            let actuals = &self.history.values[self.history.ahead_of(*origin)];
+            let errors = points
+                .iter()
+                .zip(actuals)
+                .map(|(point, actual)| (point - actual).abs());
+            total += origin.weight * errors.sum::<f64>();
+            weights += origin.weight * actuals.len() as f64;
+        }
+        total / weights
+    }
+}
+
+/// The share of climatology's quantiles that did best, and the outcomes with it.
+fn best_share(own: &[Outcome], climate: &[Outcome]) -> (f64, Vec<Outcome>) {
+    let blend = |share: f64| -> Vec<Outcome> {
+        let mix = |((own, actual), (climate, _)): (&Outcome, &Outcome)| {
+            let level = |level: usize| (1.0 - share) * own[level] + share * climate[level];
+            (std::array::from_fn(level), *actual)
+        };
+        own.iter().zip(climate).map(mix).collect()
+    };
+    let tried = SHARES.map(|share| {
+        let blended = blend(share);
+        let loss: f64 = blended
+            .iter()
+            .map(|(q, actual)| pinball_of(q, *actual))
+            .sum();
+        (loss, share, blended)
+    });
+    let best = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    let (_, share, blended) = best.expect("there are shares");
+    (share, blended)
+}
+
+fn scored(kind: CandidateKind, outcomes: &[Outcome]) -> CandidateScore {
+    let evaluation = evaluate_values(outcomes).expect("origins have hours ahead");
+    CandidateScore {
+        kind,
+        pinball: evaluation.pinball,
+        mae: evaluation.mae,
+        coverage_80: evaluation.coverage_80,
+        coverage_95: evaluation.coverage_95,
+    }
+}
+
+fn paths(points: Vec<Vec<f64>>, outcomes: Vec<Outcome>) -> Vec<Path> {
+    let mut outcomes = outcomes.into_iter();
+    let path = |means: Vec<f64>| Path {
+        outcomes: outcomes.by_ref().take(means.len()).collect(),
+        means,
+    };
+    points.into_iter().map(path).collect()
+}
+
+impl Decision {
+    /// The candidates that weigh something.
+    pub(crate) fn each_weight(&self) -> Vec<(CandidateKind, f64)> {
+        let all = CandidateKind::ALL.into_iter().zip(self.weights);
+        all.filter(|(_, weight)| *weight > 0.0).collect()
+    }
+
+    /// How often the intervals held in the backtest.
+    pub(crate) fn coverage(&self) -> Coverage {
+        Coverage::of(&self.served, &self.hours_of_week)
+    }
+}
