@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::ArmClient;
 use crate::content::{ContentBody, ContentKind};
 use crate::error::ArmError;
-use crate::incidents::Severity;
+use crate::incident::Severity;
 use crate::read::{optional_text, text};
 
 /// Sentinel puts this before the name of a rule that it switched off after repeated failures.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::content::{ContentBody, WouldClose};
-use crate::incidents::Severity;
+use crate::incident::Severity;
 
 /// What sets a rule off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod content;
 mod error;
+mod incident;
 mod incidents;
 mod limits;
 mod operations;
@@ -24,10 +25,8 @@ pub use client::{Allowance, ArmClient};
 pub use config::{ArmConfigError, PUBLIC_CLOUD_AUDIENCE, PUBLIC_CLOUD_ENDPOINT, WorkspaceConfig};
 pub use content::{ContentBody, ContentKind, WouldClose};
 pub use error::ArmError;
-pub use incidents::{
-    Comment, Incident, IncidentDraft, IncidentFilter, IncidentOwner, IncidentStatus, OpenStatus,
-    Relation, Severity,
-};
+pub use incident::{Incident, IncidentDraft, IncidentOwner, IncidentStatus, OpenStatus, Severity};
+pub use incidents::{Comment, IncidentFilter, Relation};
 pub use limits::{
     LARGEST_DETAILS_BYTES, LONGEST_COMMENT, LONGEST_DESCRIPTION, MOST_DETAILS, TRUNCATED,
     fit_comment, fit_description, fit_details,

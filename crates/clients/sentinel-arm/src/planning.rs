@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::client::ArmClient;
 use crate::error::ArmError;
-use crate::incidents::{Incident, IncidentDraft, IncidentFilter, Severity};
+use crate::incident::{Incident, IncidentDraft, Severity};
+use crate::incidents::IncidentFilter;
 
 /// `providerName` of incidents in a workspace that is onboarded to the Defender portal.
 const DEFENDER: &str = "Microsoft XDR";
