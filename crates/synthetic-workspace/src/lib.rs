@@ -5,7 +5,8 @@
 //! indicators, with weekdays and hours, holidays, Patch Tuesdays, campaigns, rows that arrive
 //! late, rows that arrive twice and a few lines that are broken. [`Workspace::generate`] makes
 //! one: the same [`Plan`] gives the same bytes. [`write_export`] lays it out as Log Analytics
-//! data export does, so that the real files source reads it.
+//! data export does, so that the real files source reads it. Of a [`LargeWorkspace`] there are only
+//! counts, of tens of millions of rows.
 //!
 //! Everything is invented and says so: titles and descriptions contain the word "synthetic",
 //! names are under `contoso.example`, addresses are from ranges that are routed nowhere.
@@ -17,6 +18,7 @@ mod export;
 mod firewall;
 mod incidents;
 mod indicators;
+mod large;
 mod plan;
 mod rendering;
 mod rows;
@@ -26,5 +28,6 @@ mod world;
 
 pub use campaigns::Campaign;
 pub use export::{ExportError, ExportProgress, append_arrivals, write_export};
+pub use large::{LargeCount, LargePlan, LargeWorkspace};
 pub use plan::{Plan, PlanError};
 pub use rows::{Row, Workspace};
