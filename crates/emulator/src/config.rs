@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use foretide_synthetic_workspace::{LargeWorkspace, PlanError};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use crate::arm::ArmConfig;
+use crate::query::GeneratedConfig;
 
 /// How an emulator is set up. The default serves a demo: one tenant, any client, one rule.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +37,10 @@ pub struct EmulatorConfig {
     pub kql_engine: Option<KqlEngineConfig>,
     /// Rows of a query's answer; beyond them it is partial, as in Azure.
     pub query_row_limit: usize,
+    /// Bytes of the values of a query's answer; beyond them it is partial, as in Azure.
+    pub query_size_limit: usize,
+    /// A workspace too large to be stored, from which Foretide's own queries are answered.
+    pub generated: Option<GeneratedConfig>,
 }
 
 /// TLS beside plain HTTP, by a certificate authority made at the start.
@@ -262,6 +268,9 @@ pub enum ConfigError {
         /// Whose.
         client_id: String,
     },
+    /// Not a workspace that can be generated.
+    #[error("generated cannot be: {0}")]
+    Generated(#[from] PlanError),
 }
 
 impl Default for EmulatorConfig {
@@ -283,6 +292,8 @@ impl Default for EmulatorConfig {
             arm: ArmConfig::default(),
             kql_engine: None,
             query_row_limit: 500_000,
+            query_size_limit: 100_000_000,
+            generated: None,
         }
     }
 }
@@ -314,6 +325,11 @@ impl EmulatorConfig {
             check_name("clients[].client_id", &client.client_id)?;
         }
         self.rules.iter().try_for_each(RuleConfig::validate)
+    }
+
+    pub(crate) fn generated_workspace(&self) -> Result<Option<LargeWorkspace>, ConfigError> {
+        let generated = self.generated.as_ref();
+        Ok(generated.map(GeneratedConfig::workspace).transpose()?)
     }
 }
 

@@ -22,6 +22,7 @@ pub use config::{
     HttpsConfig, KqlEngineConfig, ManagedIdentityConfig, RuleConfig, StreamConfig,
 };
 pub use faults::{Fault, FaultAction, FaultMatch};
+pub use query::GeneratedConfig;
 pub use record::RecordedRequest;
 pub use server::{Emulator, EmulatorHandle, StartError};
 pub use tls::TlsError;

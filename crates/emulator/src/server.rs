@@ -121,7 +121,8 @@ impl Emulator {
         };
         let tokens = Tokens::new(&config.tenant)?;
         let http = foretide_http::client(&foretide_http::ClientOptions::default())?;
-        let state = Arc::new(State::new(config, clock, tokens, http));
+        let generated = config.generated_workspace()?;
+        let state = Arc::new(State::new(config, clock, tokens, http, generated));
         let stop = CancellationToken::new();
         let mut tasks = vec![serve(plain, &state, &stop)];
         tracing::info!(%address, "the emulator listens");

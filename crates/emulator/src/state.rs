@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 use foretide_domain::SharedClock;
+use foretide_synthetic_workspace::LargeWorkspace;
 use serde_json::Value;
 
 use crate::arm::Arm;
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) tokens: Tokens,
     pub(crate) http: reqwest::Client,
     pub(crate) arm: Arm,
+    pub(crate) generated: Option<LargeWorkspace>,
     /// The KQL engine's tables that rows were put into; held while that is done.
     pub(crate) engine: tokio::sync::Mutex<EngineTables>,
     memory: Mutex<Memory>,
@@ -63,9 +65,11 @@ impl State {
         clock: SharedClock,
         tokens: Tokens,
         http: reqwest::Client,
+        generated: Option<LargeWorkspace>,
     ) -> Self {
         Self {
             config,
+            generated,
             clock,
             tokens,
             http,
