@@ -4,37 +4,12 @@
 // environment: CONSOLE_URL, CONSOLE_TOKEN, FORETIDE_CHROMIUM, and optionally PICTURES (a folder).
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { chromium } from "playwright-core";
-
-const require = createRequire(import.meta.url);
-const axeSource = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
+import { fitsAPhone, hasNoViolations, launch, needed } from "./chromium.mjs";
 
 const consoleUrl = needed("CONSOLE_URL");
 const token = needed("CONSOLE_TOKEN");
 const pictures = process.env.PICTURES;
-
-function needed(name) {
-  const value = process.env[name];
-  assert.ok(value, `${name} is not set`);
-  return value;
-}
-
-async function hasNoViolations(page, where) {
-  // evaluated by the browser's debugger, so that the pages' own policy (no script) stays in force
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, {
-      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }),
-  );
-  const said = violations.map(
-    (found) => `${found.id}: ${found.help}\n    ${found.nodes.map((node) => node.html).join("\n    ")}`,
-  );
-  assert.deepEqual(said, [], `${where} has accessibility violations`);
-}
 
 async function open(page, address) {
   const answer = await page.goto(new URL(address, consoleUrl).href);
@@ -77,13 +52,8 @@ async function lookAround(page) {
 }
 
 async function worksOnAPhone(page) {
-  await page.setViewportSize({ width: 360, height: 740 });
   await open(page, "/");
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  assert.ok(overflow <= 0, `the page is ${overflow} px wider than a phone`);
-  await page.setViewportSize({ width: 1280, height: 1080 });
+  await fitsAPhone(page);
 }
 
 async function approve(page) {
@@ -110,11 +80,7 @@ async function logOut(page) {
   console.log("ok logout");
 }
 
-const browser = await chromium.launch({
-  executablePath: needed("FORETIDE_CHROMIUM"),
-  // in a container there is no user name space to put a sandbox into
-  args: process.getuid() === 0 ? ["--no-sandbox"] : [],
-});
+const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1080 } });
   const page = await context.newPage();

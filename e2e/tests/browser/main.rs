@@ -1,10 +1,10 @@
-//! The console in headless Chromium, told by `e2e/browser/console.mjs`; here is what it looks at.
+//! Pages in headless Chromium, told by `e2e/browser/*.mjs`; here is what they look at.
 
-use std::{path::PathBuf, process::Command};
+use std::{fmt::Write, path::PathBuf, process::Command};
 
 use anyhow::{Context, bail, ensure};
-use foretide_e2e::{Contoso, Installation, Setup, Shape, Soc};
-use foretide_test_support::{repository_root, require_counterparts, tools_dir};
+use foretide_e2e::{Contoso, Setup, Shape, Soc};
+use foretide_test_support::{foretide, repository_root, require_counterparts, tools_dir};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,10 +28,45 @@ async fn a_person_looks_around_and_approves() -> anyhow::Result<()> {
     soc.forecast("attack_volume", today).await?;
     soc.forecast("risk_period", today).await?;
 
-    the_browser_tells(&installation, browser).await?;
+    let told = [
+        ("CONSOLE_URL", installation.console()),
+        ("CONSOLE_TOKEN", installation.token_of("approver")),
+    ];
+    the_browser_tells("console.mjs", &told, browser).await?;
     let cards = installation.emulator.requests("/workflows/");
     assert_eq!(cards.len(), 1, "one approval, one card");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_backtest_report_can_be_read_by_everybody() -> anyhow::Result<()> {
+    let Some(browser) = browser()? else {
+        return Ok(());
+    };
+    let desk = tempfile::tempdir()?;
+    std::fs::write(desk.path().join("history.csv"), seven_weeks()?)?;
+    let line = "backtest --history history.csv --horizon 48 --origins 8 --every 24 \
+                --refit-every 168 --html report.html";
+    foretide(desk.path(), line.split_whitespace())
+        .await?
+        .success()?;
+    let report = desk.path().join("report.html").display().to_string();
+    the_browser_tells("report.mjs", &[("REPORT", report)], browser).await
+}
+
+/// Two series with a day and a week, from Monday, 5 January 2026 on.
+fn seven_weeks() -> anyhow::Result<String> {
+    let mut text = "unique_id,ds,y\n".to_owned();
+    for series in ["<b>alerts</b>", "incidents"] {
+        for hour in 0..7 * 168 {
+            let (day, hour_of_day) = (hour / 24, hour % 24);
+            let count = 3 + hour_of_day / 2 + 5 * u32::from(day % 7 < 5) + (hour * 7919) % 4;
+            let date = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).context("a date")?
+                + chrono::Days::new(u64::from(day));
+            writeln!(text, "{series},{date} {hour_of_day:02}:00:00,{count}")?;
+        }
+    }
+    Ok(text)
 }
 
 /// Chromium and the node packages, or nothing when they need not be there.
@@ -50,7 +85,11 @@ fn browser() -> anyhow::Result<Option<PathBuf>> {
     }
 }
 
-async fn the_browser_tells(installation: &Installation, chromium: PathBuf) -> anyhow::Result<()> {
+async fn the_browser_tells(
+    story: &str,
+    told: &[(&str, String)],
+    chromium: PathBuf,
+) -> anyhow::Result<()> {
     let own_node = tools_dir().join("node/bin/node");
     let node = if own_node.is_file() {
         own_node
@@ -59,10 +98,9 @@ async fn the_browser_tells(installation: &Installation, chromium: PathBuf) -> an
     };
     let mut command = Command::new(node);
     command
-        .arg("console.mjs")
+        .arg(story)
         .current_dir(repository_root().join("e2e/browser"))
-        .env("CONSOLE_URL", installation.console())
-        .env("CONSOLE_TOKEN", installation.token_of("approver"))
+        .envs(told.iter().map(|(name, value)| (name, value)))
         .env("FORETIDE_CHROMIUM", chromium);
     if let Some(folder) = std::env::var_os("FORETIDE_SCREENSHOTS") {
         command.env("PICTURES", folder);
