@@ -14,8 +14,9 @@
 //! 5. [`Hierarchy`] makes severity x product add up.
 //! 6. [`risk`] finds windows in which the load probably exceeds the capacity.
 //! 7. [`trees`] learns across all series at once.
-//! 8. [`metrics`] says afterwards how good it was.
+//! 8. [`metrics`] says afterwards how good it was, and [`EndFactors`] let intervals follow it.
 
+mod adaptation;
 mod calibration;
 mod candidate;
 mod candidates;
@@ -41,6 +42,7 @@ pub mod trees;
 mod week;
 mod weighting;
 
+pub use adaptation::{ENDS, EndFactors, SettledHour};
 pub use calibration::Calibration;
 pub use candidate::{CandidateKind, CandidateScore};
 pub use candidates::{Autoregression, Parts, STATE_CANDIDATES, Scale, Smoothing, StateStep};
