@@ -15,7 +15,8 @@ cargo xtask <command>
   test --list                      the checks, in order
   setup                            only install what the checks need, into .tools
   bench [--only a,b] [--peers]     measure forecasts and anomalies on ../shared/bench (m4, security,
-        [--profile P]              load, nab; large), with peers beside; writes target/bench/report.md
+        [--profile P]              load, nab; large), with peers beside; writes target/bench/report.md;
+                                   scale: 12 months of a workspace of 50 million rows
   screenshot                       take the pictures in docs/images anew
   help                             this text
 

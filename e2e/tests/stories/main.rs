@@ -14,4 +14,5 @@ mod log_analytics;
 mod microsoft_clients;
 mod real_input;
 mod recovery;
+mod scale;
 mod whole_way;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
-use foretide_domain::{HOUR, Measure, SentinelTable, TimeSpan, floor_hour};
+use foretide_domain::{Measure, SentinelTable, TimeSpan, floor_hour};
 use foretide_sentinel_tables::{
     Counting, Identity, arrivals_query, count_query, measure as declaration, newest_query, table,
 };

@@ -1,6 +1,10 @@
 //! `bench`: the figures of the documentation, measured anew on data that nobody here wrote.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context;
 
@@ -20,7 +24,9 @@ pub(crate) struct Plan {
 }
 
 /// Parts that can be measured.
-pub(crate) const PARTS: [&str; 5] = ["m4", "security", "load", "nab", "large"];
+pub(crate) const PARTS: [&str; 6] = ["m4", "security", "load", "nab", "large", SCALE];
+/// The part that is measured by a benchmark of the end-to-end crate, without Python.
+const SCALE: &str = "scale";
 
 /// Builds the binary, sets up Python, measures, and writes `target/bench/report.md`.
 ///
@@ -28,10 +34,18 @@ pub(crate) const PARTS: [&str; 5] = ["m4", "security", "load", "nab", "large"];
 /// When the binary does not build, or the measuring fails. A peer that cannot be installed is
 /// named and left out.
 pub(crate) fn measure(layout: &Layout, plan: &Plan) -> anyhow::Result<()> {
-    let python = setup::bench_python(layout)?;
-    let peers = plan.peers && setup::bench_peers(layout, &python);
     let profile = plan.profile.as_deref().unwrap_or("release");
     let binary = build(layout, profile)?;
+    let (scale, files): (Vec<&String>, Vec<&String>) =
+        plan.only.iter().partition(|part| *part == SCALE);
+    if !scale.is_empty() {
+        measure_scale(layout, profile, &binary)?;
+        if files.is_empty() {
+            return Ok(());
+        }
+    }
+    let python = setup::bench_python(layout)?;
+    let peers = plan.peers && setup::bench_peers(layout, &python);
     let out = target(layout)?.join("bench");
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let script = out.join("bench.py");
@@ -45,14 +59,25 @@ pub(crate) fn measure(layout: &Layout, plan: &Plan) -> anyhow::Result<()> {
     command.args(["--foretide".into(), binary.into_os_string()]);
     command.args(["--bench".into(), data.into_os_string()]);
     command.args(["--out".into(), out.into_os_string()]);
-    if !plan.only.is_empty() {
-        command.args(["--only", &plan.only.join(",")]);
+    if !files.is_empty() {
+        let files: Vec<&str> = files.into_iter().map(String::as_str).collect();
+        command.args(["--only", &files.join(",")]);
     }
     if peers {
         command.arg("--peers");
     }
     println!("profile {profile}");
     run::plain(&mut command)
+}
+
+/// What reading the history of a large workspace takes.
+fn measure_scale(layout: &Layout, profile: &str, binary: &Path) -> anyhow::Result<()> {
+    let mut cargo = run::cargo(layout);
+    cargo.args(["bench", "--workspace", "--bench", "scale", "--quiet"]);
+    cargo.args(["--profile", profile]);
+    cargo.env("FORETIDE_BIN", binary);
+    println!("profile {profile}");
+    run::plain(&mut cargo)
 }
 
 /// The binary of a profile.
@@ -73,7 +98,7 @@ fn target(layout: &Layout) -> anyhow::Result<PathBuf> {
 }
 
 /// The synthetic workspace's exported tables.
-fn write_contoso(layout: &Layout, out: &std::path::Path) -> anyhow::Result<()> {
+fn write_contoso(layout: &Layout, out: &Path) -> anyhow::Result<()> {
     let folder = out.join("contoso");
     if folder.is_dir() {
         fs::remove_dir_all(&folder)
