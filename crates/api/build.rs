@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "governance/v1/governance.proto",
         "actions/v1/actions.proto",
         "orchestration/v1/orchestration.proto",
+        "writeback/v1/writeback.proto",
     ]
     .iter()
     .map(|file| root.join("foretide").join(file))

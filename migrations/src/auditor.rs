@@ -13,7 +13,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First)]
+        vec![Box::new(First), Box::new(AcceptedBatches)]
     }
 }
 
@@ -32,6 +32,22 @@ impl MigrationTrait for First {
         phases(manager).await?;
         audit_chain(manager).await?;
         write_back(manager).await
+    }
+}
+
+/// What the workspace accepted, and whether it can be seen there.
+struct AcceptedBatches;
+
+impl MigrationName for AcceptedBatches {
+    fn name(&self) -> &'static str {
+        "m20261124_000002_accepted_batches"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for AcceptedBatches {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::accepted_batch::create(manager).await
     }
 }
 

@@ -10,6 +10,7 @@
 use foretide_db::{Database, DbError};
 use sea_orm_migration::MigratorTrait;
 
+mod accepted_batch;
 pub mod auditor;
 pub mod broker;
 pub mod feature_store;

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, big_pk_auto, boolean, double, integer, json_binary, string, text, text_null,
+    big_integer, big_pk_auto, boolean, date, double, integer, json_binary, string, text, text_null,
     timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
@@ -13,7 +13,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Forecasts)]
+        vec![Box::new(Forecasts), Box::new(WriteBack)]
     }
 }
 
@@ -53,6 +53,72 @@ impl MigrationTrait for Forecasts {
         manager.create_index(of_forecast).await?;
         manager.create_table(audit_outbox()).await
     }
+}
+
+/// What the workspace accepted, which windows stand there, and what watchlists cost.
+struct WriteBack;
+
+impl MigrationName for WriteBack {
+    fn name(&self) -> &'static str {
+        "m20261124_000002_write_back"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for WriteBack {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::accepted_batch::create(manager).await?;
+        manager.create_table(surge_rows()).await?;
+        let by_state = index("surge_row", "surge_row_by_state", &["state"]);
+        manager.create_index(by_state).await?;
+        let coming = index("surge_row", "surge_row_coming", &["use_case", "ends_at"]);
+        manager.create_index(coming).await?;
+        manager.create_table(withdrawals()).await?;
+        manager.create_table(watchlist_changes()).await?;
+        let by_day = index("watchlist_change", "watchlist_change_by_day", &["day"]);
+        manager.create_index(by_day).await
+    }
+}
+
+/// Rows of `Predicted_Attack_Surge_CL`: which should stand there, and which do.
+fn surge_rows() -> TableCreateStatement {
+    Table::create()
+        .table("surge_row")
+        .col(uuid("window_id").primary_key())
+        .col(uuid("forecast_id"))
+        .col(uuid("run_id"))
+        .col(string("use_case"))
+        .col(timestamp_with_time_zone("issued_at"))
+        .col(timestamp_with_time_zone("ends_at"))
+        .col(text("row"))
+        .col(string("state"))
+        .col(timestamp_with_time_zone_null("retracted_at"))
+        .col(text_null("retracted_because"))
+        .col(text_null("last_error"))
+        .to_owned()
+}
+
+/// Forecasts that a person took back.
+fn withdrawals() -> TableCreateStatement {
+    Table::create()
+        .table("withdrawal")
+        .col(uuid("forecast_id").primary_key())
+        .col(string("use_case"))
+        .col(timestamp_with_time_zone("withdrawn_at"))
+        .col(string("withdrawn_by"))
+        .col(text("reason"))
+        .to_owned()
+}
+
+/// Changes of watchlist items, noted before they are made: the month's are limited.
+fn watchlist_changes() -> TableCreateStatement {
+    Table::create()
+        .table("watchlist_change")
+        .col(big_pk_auto("sequence"))
+        .col(date("day"))
+        .col(string("watchlist"))
+        .col(big_integer("changes"))
+        .to_owned()
 }
 
 fn forecasts() -> TableCreateStatement {

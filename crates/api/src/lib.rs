@@ -40,5 +40,6 @@ generated!(
     scoring,
     governance,
     actions,
-    orchestration
+    orchestration,
+    writeback
 );

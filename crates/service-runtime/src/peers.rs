@@ -10,6 +10,8 @@ use foretide_api::ingestion::v1::ingestion_service_client::IngestionServiceClien
 use foretide_api::orchestration::v1::orchestration_service_client::OrchestrationServiceClient;
 use foretide_api::scoring::v1::scoring_service_client::ScoringServiceClient;
 use foretide_api::training::v1::training_service_client::TrainingServiceClient;
+use foretide_api::writeback::v1::withdrawal_service_client::WithdrawalServiceClient;
+use foretide_api::writeback::v1::write_back_service_client::WriteBackServiceClient;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tonic::metadata::{Ascii, MetadataValue};
@@ -147,6 +149,24 @@ impl Peers {
         broker: ActionsServiceClient;
         /// The calendar and the queue.
         orchestrator: OrchestrationServiceClient;
+    }
+
+    /// What the workspace accepted of the scorer's rows.
+    #[must_use]
+    pub fn scorer_write_back(&self) -> WriteBackServiceClient<AuthedChannel> {
+        WriteBackServiceClient::with_interceptor(self.scorer.clone(), self.credentials.clone())
+    }
+
+    /// What the workspace accepted of the auditor's rows.
+    #[must_use]
+    pub fn auditor_write_back(&self) -> WriteBackServiceClient<AuthedChannel> {
+        WriteBackServiceClient::with_interceptor(self.auditor.clone(), self.credentials.clone())
+    }
+
+    /// Takes the scorer's forecasts back.
+    #[must_use]
+    pub fn withdrawals(&self) -> WithdrawalServiceClient<AuthedChannel> {
+        WithdrawalServiceClient::with_interceptor(self.scorer.clone(), self.credentials.clone())
     }
 }
 

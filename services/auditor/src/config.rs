@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use foretide_domain::{Phase, UseCaseId};
 use foretide_entra::IdentityConfig;
-use foretide_logs_ingestion::RuleConfig;
+use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
 use foretide_policy::GateCriteria;
+use foretide_write_back::{ReadBackConfig, SinkKind};
 use serde::Deserialize;
 
 /// Configuration of the auditor.
@@ -41,13 +42,24 @@ impl Default for Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteBackConfig {
+    /// Which way: `logs_ingestion` (rule and identity) or `data_collector`.
+    #[serde(default)]
+    pub sink: SinkKind,
     /// The data collection rule that takes them.
-    pub rule: RuleConfig,
+    #[serde(default)]
+    pub rule: Option<RuleConfig>,
     /// Its stream.
     #[serde(default = "default_stream")]
     pub stream: String,
     /// Who writes.
-    pub identity: IdentityConfig,
+    #[serde(default)]
+    pub identity: Option<IdentityConfig>,
+    /// The workspace and its shared key, for `data_collector`.
+    #[serde(default)]
+    pub data_collector: Option<DataCollectorConfig>,
+    /// Looks whether accepted rows can be queried; nobody looks without it.
+    #[serde(default)]
+    pub read_back: Option<ReadBackConfig>,
 }
 
 fn default_stream() -> String {

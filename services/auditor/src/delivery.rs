@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::{Phase, SharedClock};
-use foretide_logs_ingestion::LogsIngestionClient;
+use foretide_logs_ingestion::{RowSink, table_of};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -46,11 +46,18 @@ fn rfc3339(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// Where rows go.
+pub(crate) struct Sink {
+    pub(crate) client: Arc<dyn RowSink>,
+    pub(crate) stream: String,
+    /// Whether accepted rows are looked for.
+    pub(crate) watched: bool,
+}
+
 /// Sends what waits in the outbox.
 pub(crate) struct Delivery {
     storage: Storage,
-    client: LogsIngestionClient,
-    stream: String,
+    sink: Sink,
     clock: SharedClock,
     metrics: Metrics,
     /// One delivery at a time, so that no row is sent by two.
@@ -58,17 +65,10 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(
-        storage: Storage,
-        client: LogsIngestionClient,
-        stream: String,
-        clock: SharedClock,
-        metrics: Metrics,
-    ) -> Self {
+    pub(crate) fn new(storage: Storage, sink: Sink, clock: SharedClock, metrics: Metrics) -> Self {
         Self {
             storage,
-            client,
-            stream,
+            sink,
             clock,
             metrics,
             turn: Mutex::default(),
@@ -85,7 +85,7 @@ impl Delivery {
             }
             let values: Vec<Value> = rows.iter().map(|row| row.row.clone()).collect();
             let mut must_wait = false;
-            for chunk in self.client.upload(&self.stream, &values).await {
+            for chunk in self.sink.client.upload(&self.sink.stream, &values).await {
                 let sent = &rows[chunk.rows.clone()];
                 let attempts = sent.iter().map(|row| row.attempts).max().unwrap_or(0);
                 let fate = match chunk.result {
@@ -93,6 +93,8 @@ impl Delivery {
                         self.metrics.rows_delivered(sent.len() as u64);
                         RowFate::Delivered {
                             at: self.clock.now(),
+                            table: table_of(&self.sink.stream),
+                            watched: self.sink.watched,
                         }
                     }
                     Err(error) if error.worth_another_try() => {

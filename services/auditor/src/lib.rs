@@ -30,16 +30,18 @@ use foretide_api::MAX_MESSAGE_BYTES;
 use foretide_api::governance::v1::governance_service_server::{
     GovernanceServiceServer, SERVICE_NAME,
 };
+use foretide_api::writeback::v1::write_back_service_server::{
+    SERVICE_NAME as WRITE_BACK, WriteBackServiceServer,
+};
 use foretide_domain::SharedClock;
-use foretide_entra::{Cloud, IdentityTokens};
-use foretide_http::ClientOptions;
-use foretide_logs_ingestion::LogsIngestionClient;
+use foretide_http::RetryPolicy;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
+use foretide_write_back::{Batches, ReadBack, RowColumns, SinkChoice, WriteBackGrpc};
 use tonic::service::Routes;
 
 use crate::checkpoint::Checkpoints;
 use crate::config::{Config, WriteBackConfig};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Sink};
 use crate::grpc::GovernanceGrpc;
 use crate::metrics::Metrics;
 use crate::peers::GrpcSources;
@@ -65,15 +67,14 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let metrics = Metrics::new();
     let delivery = match &config.write_back {
         Some(write_back) => {
-            let client = client(write_back, &ctx.clock)?;
-            let stream = write_back.stream.clone();
+            let sink = sink(write_back, &ctx.clock)?;
             let clock = SharedClock::clone(&ctx.clock);
+            let metrics = metrics.clone();
             Some(Arc::new(Delivery::new(
                 storage.clone(),
-                client,
-                stream,
+                sink,
                 clock,
-                metrics.clone(),
+                metrics,
             )))
         }
         None => {
@@ -81,6 +82,8 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
             None
         }
     };
+    let batches = storage.batches();
+    let read_back = read_back(&config, batches.clone(), &ctx.clock)?;
     let sources = Arc::new(GrpcSources::new(ctx.peers.clone()));
     let auditor = Arc::new(Auditor {
         storage,
@@ -100,26 +103,55 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let server = GovernanceServiceServer::new(GovernanceGrpc::new(auditor))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let built = BuiltService::new(Routes::new(server), vec![SERVICE_NAME]);
-    Ok(match delivery {
-        Some(delivery) => built.with_background(delivery.run(ctx.shutdown.clone())),
-        None => built,
+    let routes =
+        Routes::new(server).add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
+    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WRITE_BACK]);
+    if let Some(delivery) = delivery {
+        built = built.with_background(delivery.run(ctx.shutdown.clone()));
+    }
+    if let Some(read_back) = read_back {
+        built = built.with_background(read_back.run(ctx.shutdown.clone()));
+    }
+    Ok(built)
+}
+
+fn sink(config: &WriteBackConfig, clock: &SharedClock) -> Result<Sink, BuildError> {
+    let choice = SinkChoice {
+        kind: config.sink,
+        rule: config.rule.clone(),
+        identity: config.identity.clone(),
+        data_collector: config.data_collector.clone(),
+    };
+    let client = choice
+        .open(RetryPolicy::default(), clock)
+        .map_err(|error| BuildError::new("auditor", error))?;
+    Ok(Sink {
+        client,
+        stream: config.stream.clone(),
+        watched: config.read_back.is_some(),
     })
 }
 
-fn client(
-    config: &WriteBackConfig,
+/// Looks for accepted rows, if that is wanted.
+fn read_back(
+    config: &Config,
+    batches: Batches,
     clock: &SharedClock,
-) -> Result<LogsIngestionClient, BuildError> {
-    let http = foretide_http::client(&ClientOptions::default())
-        .map_err(|error| BuildError::new("auditor HTTP client", error))?;
-    let identity = config.identity.clone();
-    let tokens = IdentityTokens::new(identity, http.clone(), SharedClock::clone(clock))
-        .map_err(|error| BuildError::new("auditor write_back.identity", error))?;
-    let mut rule = config.rule.clone();
-    rule.audience = config
-        .identity
-        .audience(&rule.audience, Cloud::monitor_audience);
-    LogsIngestionClient::new(rule, http, Arc::new(tokens), SharedClock::clone(clock))
-        .map_err(|error| BuildError::new("auditor write_back.rule", error))
+) -> Result<Option<ReadBack>, BuildError> {
+    let Some(write_back) = &config.write_back else {
+        return Ok(None);
+    };
+    let Some(read_back) = &write_back.read_back else {
+        return Ok(None);
+    };
+    let finder = read_back
+        .open(write_back.identity.as_ref(), clock)
+        .map_err(|error| BuildError::new("auditor", error))?;
+    Ok(Some(ReadBack {
+        batches,
+        finder: Arc::new(finder),
+        columns: RowColumns::of(write_back.sink),
+        pace: read_back.pace(),
+        clock: SharedClock::clone(clock),
+    }))
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foretide_domain::SharedClock;
-use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
-use foretide_http::{ClientOptions, RetryPolicy};
-use foretide_logs_ingestion::{LogsIngestionClient, RuleConfig};
+use foretide_entra::IdentityConfig;
+use foretide_http::RetryPolicy;
+use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
 use foretide_service_runtime::BuildError;
+use foretide_write_back::{Batches, ReadBack, ReadBackConfig, RowColumns, SinkChoice, SinkKind};
 use serde::Deserialize;
 
 use crate::write_back::Sink;
@@ -37,12 +38,16 @@ impl Default for Config {
     }
 }
 
-/// The data collection rule that feeds `PredictiveAlerting_CL`, and who writes through it.
+/// The way into `PredictiveAlerting_CL` and its sisters.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteBackConfig {
+    /// Which way: `logs_ingestion` (rule and identity) or `data_collector`.
+    #[serde(default)]
+    pub sink: SinkKind,
     /// The data collection rule that takes the rows.
-    pub rule: RuleConfig,
+    #[serde(default)]
+    pub rule: Option<RuleConfig>,
     /// Its stream.
     #[serde(default = "default_stream")]
     pub stream: String,
@@ -50,7 +55,14 @@ pub struct WriteBackConfig {
     #[serde(default)]
     pub surge_stream: Option<String>,
     /// Who writes: an application with the role Monitoring Metrics Publisher on the rule.
-    pub identity: IdentityConfig,
+    #[serde(default)]
+    pub identity: Option<IdentityConfig>,
+    /// The workspace and its shared key, for `data_collector`.
+    #[serde(default)]
+    pub data_collector: Option<DataCollectorConfig>,
+    /// Looks whether accepted rows can be queried; nobody looks without it.
+    #[serde(default)]
+    pub read_back: Option<ReadBackConfig>,
 }
 
 fn default_stream() -> String {
@@ -110,31 +122,53 @@ impl Config {
     }
 
     pub(crate) fn sink(&self, clock: &SharedClock) -> Result<Option<Sink>, BuildError> {
-        let Some(mut write_back) = self.write_back.clone() else {
+        let Some(write_back) = self.write_back.clone() else {
             return Ok(None);
         };
-        let audience = &mut write_back.rule.audience;
-        *audience = write_back
-            .identity
-            .audience(audience, Cloud::monitor_audience);
-        let http = foretide_http::client(&ClientOptions::default())
-            .map_err(|error| BuildError::new("scorer.write_back", error))?;
-        let tokens = IdentityTokens::new(write_back.identity, http.clone(), Arc::clone(clock))
-            .map_err(|error| BuildError::new("scorer.write_back.identity", error))?;
         // The outbox is patient: within one try a long wait would only keep the run waiting.
         let retry = RetryPolicy {
             attempts: 3,
             max_wait: Duration::from_secs(5),
             ..RetryPolicy::default()
         };
-        let tokens = Arc::new(tokens);
-        let client = LogsIngestionClient::new(write_back.rule, http, tokens, Arc::clone(clock))
-            .map_err(|error| BuildError::new("scorer.write_back.rule", error))?
-            .with_retry(retry);
+        let choice = SinkChoice {
+            kind: write_back.sink,
+            rule: write_back.rule,
+            identity: write_back.identity,
+            data_collector: write_back.data_collector,
+        };
+        let client = choice
+            .open(retry, clock)
+            .map_err(|error| BuildError::new("scorer", error))?;
         Ok(Some(Sink {
-            client: Arc::new(client),
+            client,
             stream: write_back.stream,
             surge_stream: write_back.surge_stream,
+            watched: write_back.read_back.is_some(),
+        }))
+    }
+
+    /// Looks for accepted rows, if that is wanted.
+    pub(crate) fn read_back(
+        &self,
+        batches: Batches,
+        clock: &SharedClock,
+    ) -> Result<Option<ReadBack>, BuildError> {
+        let Some(write_back) = &self.write_back else {
+            return Ok(None);
+        };
+        let Some(read_back) = &write_back.read_back else {
+            return Ok(None);
+        };
+        let finder = read_back
+            .open(write_back.identity.as_ref(), clock)
+            .map_err(|error| BuildError::new("scorer", error))?;
+        Ok(Some(ReadBack {
+            batches,
+            finder: Arc::new(finder),
+            columns: RowColumns::of(write_back.sink),
+            pace: read_back.pace(),
+            clock: SharedClock::clone(clock),
         }))
     }
 }

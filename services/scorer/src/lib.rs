@@ -13,6 +13,7 @@ mod audit;
 pub mod config;
 mod error;
 mod grpc;
+mod kill_switch;
 mod metrics;
 mod model;
 mod outbox;
@@ -22,14 +23,24 @@ mod service;
 mod sessions;
 mod sources;
 mod storage;
+mod surges;
+mod withdrawal;
+mod withdrawal_grpc;
 mod write_back;
 
 use std::sync::Arc;
 
 use foretide_api::scoring::v1::scoring_service_server::{SERVICE_NAME, ScoringServiceServer};
+use foretide_api::writeback::v1::withdrawal_service_server::{
+    SERVICE_NAME as WITHDRAWALS, WithdrawalServiceServer,
+};
+use foretide_api::writeback::v1::write_back_service_server::{
+    SERVICE_NAME as WRITE_BACK, WriteBackServiceServer,
+};
 use foretide_db::Database;
 use foretide_migrations::scorer::Migrator;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
+use foretide_write_back::{Batches, WriteBackGrpc};
 use tonic::service::Routes;
 
 use crate::audit::AuditTrail;
@@ -39,6 +50,7 @@ use crate::service::Scorer;
 use crate::sessions::Sessions;
 use crate::sources::{FeatureStore, Trainer};
 use crate::storage::Store;
+use crate::withdrawal_grpc::WithdrawalGrpc;
 use crate::write_back::WriteBack;
 
 /// Builds the service: database migrated, outboxes ready, routes to be served.
@@ -62,8 +74,15 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
             "no write_back is configured: forecasts are kept here and not written back to a workspace"
         );
     }
+    let batches = Batches::new(database.clone());
+    let read_back = config.read_back(batches.clone(), &ctx.clock)?;
     let store = Store::new(database);
-    let write_back = Arc::new(WriteBack::new(store.clone(), sink, config.outbox));
+    let write_back = Arc::new(WriteBack::new(
+        store.clone(),
+        sink,
+        config.outbox,
+        Arc::clone(&ctx.clock),
+    ));
     let audit = AuditTrail::new(
         store.clone(),
         ctx.peers.auditor(),
@@ -71,6 +90,12 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         config.outbox,
     );
     let audit_wake = audit.wake();
+    let withdrawals = WithdrawalGrpc {
+        store: store.clone(),
+        write_back: Arc::clone(&write_back),
+        audit_wake: Arc::clone(&audit_wake),
+        clock: Arc::clone(&ctx.clock),
+    };
     let scorer = Scorer {
         champions: Arc::new(Trainer::new(ctx.peers.trainer())),
         frames: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
@@ -85,8 +110,20 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let routes = Routes::new(
         ScoringServiceServer::new(ScoringGrpc::new(Arc::new(scorer)))
             .max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
+    )
+    .add_service(WithdrawalServiceServer::new(withdrawals))
+    .add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
+    let kill_switch = kill_switch::watch(
+        Arc::clone(&write_back),
+        ctx.peers.broker(),
+        ctx.shutdown.clone(),
     );
-    Ok(BuiltService::new(routes, vec![SERVICE_NAME])
+    let built = BuiltService::new(routes, vec![SERVICE_NAME, WITHDRAWALS, WRITE_BACK])
         .with_background(write_back.run(ctx.shutdown.clone()))
-        .with_background(audit.run(ctx.shutdown.clone())))
+        .with_background(kill_switch)
+        .with_background(audit.run(ctx.shutdown.clone()));
+    Ok(match read_back {
+        Some(read_back) => built.with_background(read_back.run(ctx.shutdown.clone())),
+        None => built,
+    })
 }

@@ -159,6 +159,11 @@ pub(crate) fn issued_event_id(forecast: ForecastId) -> Uuid {
     derived(forecast.as_uuid(), "audit/forecast.issued")
 }
 
+/// The audit event of a forecast's withdrawal.
+pub(crate) fn withdrawn_event_id(forecast: ForecastId) -> Uuid {
+    derived(forecast.as_uuid(), "audit/forecast.withdrawn")
+}
+
 /// The key of one row in the workspace: the same hour of the same series of the same forecast.
 pub(crate) fn row_key(forecast: ForecastId, series: &SeriesId, hour: DateTime<Utc>) -> Uuid {
     derived(

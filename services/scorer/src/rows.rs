@@ -5,6 +5,21 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Forecast, RiskWindow, SeriesForecast, row_key};
 
+/// What a tombstone repeats of a row, so that it is found by it.
+pub(crate) const KEPT_OF_ROW: [&str; 5] =
+    ["RunId", "ForecastId", "UseCase", "SeriesId", "TargetTime"];
+/// The same of a predicted window's row.
+pub(crate) const KEPT_OF_WINDOW: [&str; 8] = [
+    "RunId",
+    "ForecastId",
+    "WindowId",
+    "UseCase",
+    "SeriesId",
+    "Scope",
+    "WindowStart",
+    "WindowEnd",
+];
+
 /// One row an hour of the series.
 pub(crate) fn render(forecast: &Forecast, series: &SeriesForecast) -> Vec<Value> {
     let validity = forecast.validity_of(series).name();

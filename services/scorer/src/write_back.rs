@@ -1,22 +1,22 @@
 //! Forecasts into the workspace: at once, and again until they are through.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use foretide_db::DbError;
-use foretide_domain::{ForecastId, SeriesId};
-use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError};
+use foretide_domain::{ForecastId, SeriesId, SharedClock};
+use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError, table_of};
+use foretide_write_back::Accepted;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::OutboxPace;
 use crate::metrics;
+use crate::model::Forecast;
 use crate::outbox::Patience;
 use crate::rows;
-use crate::storage::{Store, WaitingSeries, WindowQuery, WriteBackState};
-
-/// More windows than a forecast of two weeks can have.
-const MOST_WINDOWS: u32 = 1_000;
+use crate::storage::{Keeping, Store, WaitingSeries, Withdrawal, WriteBackState};
 
 /// Where rows go.
 pub(crate) struct Sink {
@@ -24,42 +24,64 @@ pub(crate) struct Sink {
     pub(crate) stream: String,
     /// Where predicted windows go, if they do.
     pub(crate) surge_stream: Option<String>,
+    /// Whether accepted rows are looked for.
+    pub(crate) watched: bool,
 }
 
 /// The way back into the workspace.
 pub(crate) struct WriteBack {
-    store: Store,
+    pub(crate) store: Store,
     sink: Option<Sink>,
     pace: OutboxPace,
+    pub(crate) clock: SharedClock,
     /// Only one delivery at a time: the same rows are not sent twice at once.
-    turn: Mutex<()>,
-    wake: Notify,
+    pub(crate) turn: Mutex<()>,
+    pub(crate) wake: Notify,
+    /// Whether the kill switch was engaged when it was last read.
+    pub(crate) kill_switch: AtomicBool,
 }
 
 /// Why rows still wait.
 #[derive(Debug)]
-struct Held {
-    problem: String,
+pub(crate) struct Held {
+    pub(crate) problem: String,
     retry_after: Option<Duration>,
 }
 
 impl WriteBack {
-    pub(crate) fn new(store: Store, sink: Option<Sink>, pace: OutboxPace) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        sink: Option<Sink>,
+        pace: OutboxPace,
+        clock: SharedClock,
+    ) -> Self {
         Self {
             store,
             sink,
             pace,
+            clock,
             turn: Mutex::new(()),
             wake: Notify::new(),
+            kill_switch: AtomicBool::new(false),
         }
     }
 
-    /// State of rows that are made now.
-    pub(crate) fn initial_state(&self) -> WriteBackState {
-        if self.sink.is_some() {
+    /// Whether predicted windows leave at all.
+    pub(crate) fn announces_windows(&self) -> bool {
+        let sink = self.sink.as_ref();
+        sink.is_some_and(|sink| sink.surge_stream.is_some())
+    }
+
+    /// What of an issue made now has to leave.
+    pub(crate) fn initial_state(&self) -> Keeping {
+        let rows = if self.sink.is_some() {
             WriteBackState::Pending
         } else {
             WriteBackState::Off
+        };
+        Keeping {
+            rows,
+            surges: self.announces_windows(),
         }
     }
 
@@ -67,7 +89,7 @@ impl WriteBack {
     /// background.
     pub(crate) async fn deliver_now(&self, id: ForecastId) {
         let Some(sink) = &self.sink else { return };
-        match self.deliver(sink, id).await {
+        match self.try_now(sink, id).await {
             Ok(None) => {}
             Ok(Some(held)) => {
                 tracing::warn!(forecast_id = %id, problem = held.problem, "rows wait for the next try");
@@ -78,6 +100,31 @@ impl WriteBack {
                 self.wake.notify_one();
             }
         }
+    }
+
+    /// Windows go first: they are few, and rules watch them.
+    async fn try_now(&self, sink: &Sink, id: ForecastId) -> Result<Option<Held>, DbError> {
+        let windows = self.deliver_surges(sink).await?;
+        let rows = self.deliver(sink, id).await?;
+        Ok(windows.or(rows))
+    }
+
+    /// Takes a forecast back; its tombstones are tried at once.
+    pub(crate) async fn withdraw(
+        &self,
+        forecast: &Forecast,
+        withdrawal: &Withdrawal,
+    ) -> Result<Withdrawal, DbError> {
+        let kept = self.store.withdraw(forecast, withdrawal).await?;
+        if let Some(sink) = &self.sink {
+            let windows = self.deliver_surges(sink).await?;
+            let rows = self.deliver_withdrawals(sink).await?;
+            if let Some(held) = windows.or(rows) {
+                tracing::warn!(forecast_id = %forecast.id, problem = held.problem, "tombstones wait for the next try");
+                self.wake.notify_one();
+            }
+        }
+        Ok(kept)
     }
 
     /// Delivers what waits until shutdown.
@@ -105,7 +152,10 @@ impl WriteBack {
         sink: &Sink,
         shutdown: &CancellationToken,
     ) -> Result<Option<Held>, DbError> {
-        let mut last_held = None;
+        let mut last_held = self.deliver_surges(sink).await?;
+        if let Some(held) = self.deliver_withdrawals(sink).await? {
+            last_held = Some(held);
+        }
         for id in self.store.waiting_forecasts().await? {
             if shutdown.is_cancelled() {
                 break;
@@ -118,39 +168,11 @@ impl WriteBack {
         Ok(last_held)
     }
 
-    /// The forecast's windows go first: as long as a series waits, they are sent again with it, under
-    /// the same key.
-    async fn deliver_windows(
-        &self,
-        sink: &Sink,
-        waiting: &WaitingSeries,
-    ) -> Result<Option<Held>, DbError> {
-        let Some(stream) = &sink.surge_stream else {
-            return Ok(None);
-        };
-        let forecast = &waiting.forecast;
-        let windows = WindowQuery::Of(forecast.id);
-        let windows = self
-            .store
-            .windows(&forecast.use_case, &windows, MOST_WINDOWS)
-            .await?;
-        if windows.is_empty() {
-            return Ok(None);
-        }
-        let rows: Vec<_> = windows.iter().map(rows::render_window).collect();
-        let outcomes = sink.client.upload(stream, &rows).await;
-        Ok(held_by(&outcomes))
-    }
-
     async fn deliver(&self, sink: &Sink, id: ForecastId) -> Result<Option<Held>, DbError> {
         let _turn = self.turn.lock().await;
         let Some(waiting) = self.store.waiting_series(id).await? else {
             return Ok(None);
         };
-        if let Some(held) = self.deliver_windows(sink, &waiting).await? {
-            self.store.write_back_failed(id, &held.problem).await?;
-            return Ok(Some(held));
-        }
         let mut rows = Vec::new();
         let mut owners: Vec<&SeriesId> = Vec::new();
         for series in &waiting.series {
@@ -161,7 +183,18 @@ impl WriteBack {
         let outcomes = sink.client.upload(&sink.stream, &rows).await;
         let failed = outcomes.iter().find(|outcome| outcome.result.is_err());
         let through = delivered_series(&waiting, &owners, &outcomes);
-        self.store.written_back(id, &through).await?;
+        let rows = owners
+            .iter()
+            .filter(|owner| through.contains(owner))
+            .count();
+        let accepted = Accepted {
+            run_id: waiting.forecast.run_id,
+            table: table_of(&sink.stream),
+            rows: rows as u64,
+            at: self.clock.now(),
+            watched: sink.watched,
+        };
+        self.store.written_back(id, &through, &accepted).await?;
         metrics::delivered("rows", "delivered", through.len());
         let Some(error) = failed.and_then(|outcome| outcome.result.as_ref().err()) else {
             return Ok(None);
@@ -176,22 +209,18 @@ impl WriteBack {
     }
 }
 
-/// What an upload was held up by, if it may go better later. Rows that will never be accepted are told
-/// in the log: they must not hold up the others for ever.
-fn held_by(outcomes: &[ChunkOutcome]) -> Option<Held> {
-    let errors = outcomes.iter().filter_map(|one| one.result.as_ref().err());
-    let (later, never): (Vec<_>, Vec<_>) = errors.partition(|error| error.worth_another_try());
-    for error in never {
-        tracing::error!(%error, "predicted windows are refused for good");
-    }
-    later.first().map(|error| Held {
+/// What an upload was held up by, if it may go better later.
+pub(crate) fn held_by(outcomes: &[ChunkOutcome]) -> Option<Held> {
+    let mut errors = outcomes.iter().filter_map(|one| one.result.as_ref().err());
+    let first = errors.find(|error| error.worth_another_try());
+    first.map(|error| Held {
         problem: describe(error),
         retry_after: error.retry_after(),
     })
 }
 
 /// Series all of whose rows were accepted.
-fn delivered_series(
+pub(crate) fn delivered_series(
     waiting: &WaitingSeries,
     owners: &[&SeriesId],
     outcomes: &[ChunkOutcome],

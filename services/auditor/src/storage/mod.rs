@@ -12,6 +12,7 @@ use foretide_db::{Database, DatabaseConfig, DbError};
 use foretide_domain::{ForecastId, Phase, RunId, SeriesId, UseCaseId};
 use foretide_migrations::auditor::Migrator;
 use foretide_migrations::{MigrateError, migrate};
+use foretide_write_back::Batches;
 use tokio::sync::Mutex;
 
 use crate::error::AuditorError;
@@ -47,6 +48,11 @@ impl Storage {
             database,
             appending: Arc::default(),
         })
+    }
+
+    /// What the workspace accepted.
+    pub(crate) fn batches(&self) -> Batches {
+        Batches::new(self.database.clone())
     }
 
     /// Appends an event, or gives back the record it already has.
@@ -181,7 +187,13 @@ impl Storage {
         rows: &[PendingRow],
         fate: &RowFate,
     ) -> Result<(), AuditorError> {
-        queries::outbox::settle(self.database.connection(), rows, fate).await
+        let (rows, fate) = (rows.to_vec(), fate.clone());
+        self.database
+            .transaction("settle rows", move |transaction| {
+                let (rows, fate) = (rows.clone(), fate.clone());
+                Box::pin(async move { queries::outbox::settle(transaction, &rows, &fate).await })
+            })
+            .await
     }
 
     pub(crate) async fn row_counts(&self, run_id: RunId) -> Result<OutboxCounts, AuditorError> {

@@ -5,6 +5,7 @@ use foretide_auditor::config::{Config, WriteBackConfig};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::RuleConfig;
+use foretide_write_back::SinkKind;
 
 use crate::soc::{Soc, TOTAL, monday};
 
@@ -23,9 +24,12 @@ async fn with_write_back() -> (EmulatorHandle, Soc) {
         IdentityConfig::client_secret(EmulatorConfig::TENANT, "auditor", "any".into()).at(address);
     let config = Config {
         write_back: Some(WriteBackConfig {
-            rule,
+            sink: SinkKind::LogsIngestion,
+            rule: Some(rule),
             stream: "Custom-AI_Governance_CL".to_owned(),
-            identity,
+            identity: Some(identity),
+            data_collector: None,
+            read_back: None,
         }),
         ..Config::default()
     };

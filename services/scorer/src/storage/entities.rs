@@ -104,3 +104,62 @@ pub(super) mod audit_outbox {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(super) mod surge_row {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "surge_row")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) window_id: Uuid,
+        pub(crate) forecast_id: Uuid,
+        pub(crate) run_id: Uuid,
+        pub(crate) use_case: String,
+        pub(crate) issued_at: DateTimeUtc,
+        pub(crate) ends_at: DateTimeUtc,
+        pub(crate) row: String,
+        pub(crate) state: String,
+        pub(crate) retracted_at: Option<DateTimeUtc>,
+        pub(crate) retracted_because: Option<String>,
+        pub(crate) last_error: Option<String>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod withdrawal {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "withdrawal")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) forecast_id: Uuid,
+        pub(crate) use_case: String,
+        pub(crate) withdrawn_at: DateTimeUtc,
+        pub(crate) withdrawn_by: String,
+        pub(crate) reason: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod watchlist_change {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "watchlist_change")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) sequence: i64,
+        pub(crate) day: Date,
+        pub(crate) watchlist: String,
+        pub(crate) changes: i64,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::entities::{forecast, forecast_series, risk_window};
+use super::withdrawals::withdrawn;
 use super::write_back::WriteBackState;
 use crate::model::{Forecast, SeriesForecast, Summary};
 use crate::points::Points;
@@ -130,10 +131,12 @@ impl Store {
     }
 }
 
-/// Newest first. Of two issued as of the same moment the later run's is newer: run ids sort by time.
+/// Newest first, without those that were taken back. Of two issued as of the same moment the later
+/// run's is newer: run ids sort by time.
 fn of_use_case(use_case: &UseCaseId) -> sea_orm::Select<forecast::Entity> {
     forecast::Entity::find()
         .filter(forecast::Column::UseCase.eq(use_case.as_str()))
+        .filter(forecast::Column::Id.not_in_subquery(withdrawn()))
         .order_by_desc(forecast::Column::IssuedAt)
         .order_by_desc(forecast::Column::RunId)
 }

@@ -6,23 +6,33 @@ use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait};
 use serde_json::json;
 
 use super::entities::{audit_outbox, forecast, forecast_series, risk_window};
+use super::surges::{is_newest, keep_surges};
 use super::{Store, WriteBackState};
 use crate::model::{Issue, issued_event_id};
 
 /// Rows of one insert: well below the parameters that either engine binds.
 const ROWS_AN_INSERT: usize = 500;
 
+/// What of an issue has to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// State of its series' rows.
+    pub(crate) rows: WriteBackState,
+    /// Whether its windows are announced.
+    pub(crate) surges: bool,
+}
+
 impl Store {
     /// Keeps the forecast, its series and windows, and what still has to leave. When the same run
     /// was faster elsewhere, what it kept stays.
-    pub(crate) async fn keep(&self, issue: &Issue, state: WriteBackState) -> Result<(), DbError> {
+    pub(crate) async fn keep(&self, issue: &Issue, keeping: Keeping) -> Result<(), DbError> {
         let id = issue.forecast.id;
         let issue = issue.clone();
         let outcome = self
             .database
             .transaction("keep forecast", move |tx| {
                 let issue = issue.clone();
-                Box::pin(async move { keep(tx, &issue, state).await })
+                Box::pin(async move { keep(tx, &issue, keeping).await })
             })
             .await;
         match outcome {
@@ -32,13 +42,11 @@ impl Store {
     }
 }
 
-async fn keep(
-    tx: &DatabaseTransaction,
-    issue: &Issue,
-    state: WriteBackState,
-) -> Result<(), DbError> {
+async fn keep(tx: &DatabaseTransaction, issue: &Issue, keeping: Keeping) -> Result<(), DbError> {
+    let forecast = &issue.forecast;
+    let is_newest = is_newest(tx, &forecast.use_case, forecast.issued_at, forecast.run_id).await?;
     forecast_row(issue).insert(tx).await?;
-    let rows: Vec<_> = series_rows(issue, state).collect();
+    let rows: Vec<_> = series_rows(issue, keeping.rows).collect();
     for part in rows.chunks(ROWS_AN_INSERT) {
         forecast_series::Entity::insert_many(part.to_vec())
             .exec_without_returning(tx)
@@ -46,6 +54,9 @@ async fn keep(
     }
     for row in window_rows(issue) {
         row.insert(tx).await?;
+    }
+    if keeping.surges {
+        keep_surges(tx, issue, is_newest).await?;
     }
     audit_row(issue).insert(tx).await?;
     Ok(())

@@ -4,13 +4,18 @@ mod audit;
 mod entities;
 mod forecasts;
 mod keep;
+mod surges;
 mod windows;
+mod withdrawals;
 mod write_back;
 
 use foretide_db::Database;
 
 pub(crate) use audit::AuditEvent;
+pub(crate) use keep::Keeping;
+pub(crate) use surges::{Retraction, SurgeRow, SurgeState};
 pub(crate) use windows::WindowQuery;
+pub(crate) use withdrawals::{Retracted, Withdrawal};
 pub(crate) use write_back::{WaitingSeries, WriteBackState};
 
 /// The service's tables.

@@ -2,8 +2,11 @@
 
 use foretide_db::DbError;
 use foretide_domain::{ForecastId, SeriesId};
+use foretide_write_back::{Accepted, note_accepted};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::Store;
@@ -20,6 +23,10 @@ pub(crate) enum WriteBackState {
     Delivered,
     /// Nobody wants them: no sink was configured when they were made.
     Off,
+    /// They have to be taken back: the forecast was withdrawn.
+    Withdrawing,
+    /// The workspace has accepted their tombstones.
+    Withdrawn,
 }
 
 impl WriteBackState {
@@ -28,6 +35,8 @@ impl WriteBackState {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Off => "off",
+            Self::Withdrawing => "withdrawing",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -76,26 +85,27 @@ impl Store {
         Ok((!series.is_empty()).then_some(WaitingSeries { forecast, series }))
     }
 
-    /// Keeps that the workspace has the rows of these series.
+    /// Keeps that the workspace has accepted the rows of these series.
     pub(crate) async fn written_back(
         &self,
         id: ForecastId,
         series: &[SeriesId],
+        accepted: &Accepted,
     ) -> Result<(), DbError> {
         if series.is_empty() {
             return Ok(());
         }
-        forecast_series::Entity::update_many()
-            .col_expr(
-                Column::WriteBack,
-                Expr::value(WriteBackState::Delivered.name()),
-            )
-            .col_expr(Column::WriteBackError, Expr::value(Option::<String>::None))
-            .filter(Column::ForecastId.eq(id.as_uuid()))
-            .filter(Column::SeriesId.is_in(series.iter().map(ToString::to_string)))
-            .exec(self.database.connection())
-            .await?;
-        Ok(())
+        let names: Vec<String> = series.iter().map(ToString::to_string).collect();
+        let accepted = accepted.clone();
+        self.database
+            .transaction("keep written back", move |tx| {
+                let (names, accepted) = (names.clone(), accepted.clone());
+                Box::pin(async move {
+                    delivered(tx, id, names).await?;
+                    note_accepted(tx, &accepted).await
+                })
+            })
+            .await
     }
 
     /// Keeps why the rest of a forecast still waits.
@@ -112,4 +122,24 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Marks series as delivered, unless the forecast was withdrawn meanwhile.
+async fn delivered(
+    tx: &DatabaseTransaction,
+    id: ForecastId,
+    series: Vec<String>,
+) -> Result<(), DbError> {
+    forecast_series::Entity::update_many()
+        .col_expr(
+            Column::WriteBack,
+            Expr::value(WriteBackState::Delivered.name()),
+        )
+        .col_expr(Column::WriteBackError, Expr::value(Option::<String>::None))
+        .filter(Column::ForecastId.eq(id.as_uuid()))
+        .filter(Column::SeriesId.is_in(series))
+        .filter(Column::WriteBack.eq(WriteBackState::Pending.name()))
+        .exec(tx)
+        .await?;
+    Ok(())
 }

@@ -8,12 +8,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response as HttpResponse};
+use foretide_api::actions::v1 as actions;
+use foretide_api::actions::v1::actions_service_server::ActionsService;
 use foretide_api::features::v1 as features;
 use foretide_api::features::v1::feature_store_service_server::FeatureStoreService;
 use foretide_api::governance::v1 as governance;
 use foretide_api::governance::v1::governance_service_server::GovernanceService;
 use foretide_api::training::v1 as training;
 use foretide_api::training::v1::training_service_server::TrainingService;
+use foretide_domain::Phase;
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 use url::Url;
@@ -146,6 +149,8 @@ impl FeatureStoreService for FakeFeatureStore {
 pub(crate) struct FakeAuditor {
     pub(crate) events: Arc<Mutex<BTreeMap<String, governance::AppendAuditRequest>>>,
     pub(crate) is_down: Arc<Mutex<bool>>,
+    /// The phase of every use case; shadow until told otherwise.
+    pub(crate) phase: Arc<Mutex<Option<Phase>>>,
 }
 
 #[tonic::async_trait]
@@ -185,9 +190,20 @@ impl GovernanceService for FakeAuditor {
 
     async fn get_phase(
         &self,
-        _request: Request<governance::GetPhaseRequest>,
+        request: Request<governance::GetPhaseRequest>,
     ) -> Result<Response<governance::GetPhaseResponse>, Status> {
-        not_needed()
+        if *self.is_down.lock().unwrap() {
+            return Err(Status::unavailable("as told"));
+        }
+        let phase = self.phase.lock().unwrap().unwrap_or(Phase::Shadow);
+        let state = governance::PhaseState {
+            use_case: request.into_inner().use_case,
+            phase: foretide_api::phase_message(phase),
+            ..governance::PhaseState::default()
+        };
+        Ok(Response::new(governance::GetPhaseResponse {
+            state: Some(state),
+        }))
     }
 
     async fn set_phase(
@@ -215,6 +231,78 @@ impl GovernanceService for FakeAuditor {
         &self,
         _request: Request<governance::VerifyAuditRequest>,
     ) -> Result<Response<governance::VerifyAuditResponse>, Status> {
+        not_needed()
+    }
+}
+
+/// A broker that knows whether the kill switch is engaged.
+#[derive(Clone, Default)]
+pub(crate) struct FakeBroker {
+    pub(crate) is_halted: Arc<Mutex<bool>>,
+}
+
+#[tonic::async_trait]
+impl ActionsService for FakeBroker {
+    type ProposeFromForecastStream = Stream<actions::ProposeFromForecastResponse>;
+
+    async fn get_kill_switch(
+        &self,
+        _request: Request<actions::GetKillSwitchRequest>,
+    ) -> Result<Response<actions::GetKillSwitchResponse>, Status> {
+        Ok(Response::new(actions::GetKillSwitchResponse {
+            kill_switch: Some(actions::KillSwitch {
+                engaged: *self.is_halted.lock().unwrap(),
+                ..actions::KillSwitch::default()
+            }),
+        }))
+    }
+
+    async fn propose_from_forecast(
+        &self,
+        _request: Request<actions::ProposeFromForecastRequest>,
+    ) -> Result<Response<Self::ProposeFromForecastStream>, Status> {
+        not_needed()
+    }
+
+    async fn create_proposal(
+        &self,
+        _request: Request<actions::CreateProposalRequest>,
+    ) -> Result<Response<actions::CreateProposalResponse>, Status> {
+        not_needed()
+    }
+
+    async fn list_proposals(
+        &self,
+        _request: Request<actions::ListProposalsRequest>,
+    ) -> Result<Response<actions::ListProposalsResponse>, Status> {
+        not_needed()
+    }
+
+    async fn get_proposal(
+        &self,
+        _request: Request<actions::GetProposalRequest>,
+    ) -> Result<Response<actions::GetProposalResponse>, Status> {
+        not_needed()
+    }
+
+    async fn approve_proposal(
+        &self,
+        _request: Request<actions::ApproveProposalRequest>,
+    ) -> Result<Response<actions::ApproveProposalResponse>, Status> {
+        not_needed()
+    }
+
+    async fn reject_proposal(
+        &self,
+        _request: Request<actions::RejectProposalRequest>,
+    ) -> Result<Response<actions::RejectProposalResponse>, Status> {
+        not_needed()
+    }
+
+    async fn set_kill_switch(
+        &self,
+        _request: Request<actions::SetKillSwitchRequest>,
+    ) -> Result<Response<actions::SetKillSwitchResponse>, Status> {
         not_needed()
     }
 }

@@ -9,5 +9,6 @@ mod forecasts;
 mod outboxes;
 mod reading;
 mod risk;
+mod standing;
 mod unusable;
 mod world;

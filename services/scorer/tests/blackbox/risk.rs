@@ -32,7 +32,7 @@ async fn world_with_a_surge() -> World {
     world
 }
 
-async fn surge_in(world: &World) {
+pub(crate) async fn surge_in(world: &World) {
     world.is_ready("risk_period").await;
     world.feature_store_answers(|query| {
         let mut frame = frame(query, "risk_period", 1.0, 1.0);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use foretide_api::actions::v1::actions_service_server::ActionsServiceServer;
 use foretide_api::features::v1::feature_store_service_server::FeatureStoreServiceServer;
 use foretide_api::features::v1::{
     GetScoringFrameRequest, GetScoringFrameResponse, RegressorColumn, SeriesHistory,
@@ -25,6 +26,7 @@ use foretide_logs_ingestion::RuleConfig;
 use foretide_scorer::config::{Config, OutboxPace, WriteBackConfig};
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
+use foretide_write_back::SinkKind;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -32,7 +34,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use url::Url;
 
-use crate::fakes::{FakeAuditor, FakeFeatureStore, FakeTrainer};
+use crate::fakes::{FakeAuditor, FakeBroker, FakeFeatureStore, FakeTrainer};
 
 /// Monday 06:00 UTC.
 pub(crate) fn now() -> DateTime<Utc> {
@@ -69,9 +71,10 @@ pub(crate) struct World {
     pub(crate) trainer: FakeTrainer,
     pub(crate) feature_store: FakeFeatureStore,
     pub(crate) auditor: FakeAuditor,
+    pub(crate) broker: FakeBroker,
     pub(crate) context: TestContext,
     pub(crate) server: TestServer,
-    _fakes: [TestServer; 3],
+    _fakes: [TestServer; 4],
 }
 
 impl World {
@@ -92,6 +95,7 @@ impl World {
         let trainer = FakeTrainer::default();
         let feature_store = FakeFeatureStore::default();
         let auditor = FakeAuditor::default();
+        let broker = FakeBroker::default();
         let fakes = [
             TestServer::fake(Routes::new(TrainingServiceServer::new(trainer.clone()))).await,
             TestServer::fake(Routes::new(FeatureStoreServiceServer::new(
@@ -99,11 +103,13 @@ impl World {
             )))
             .await,
             TestServer::fake(Routes::new(GovernanceServiceServer::new(auditor.clone()))).await,
+            TestServer::fake(Routes::new(ActionsServiceServer::new(broker.clone()))).await,
         ];
         let peers = [
             ("trainer", fakes[0].address),
             ("feature_store", fakes[1].address),
             ("auditor", fakes[2].address),
+            ("broker", fakes[3].address),
         ];
         let mut context = match setting.folder {
             Some(folder) => TestContext::reopen("scorer", now(), &peers, folder),
@@ -124,6 +130,7 @@ impl World {
             trainer,
             feature_store,
             auditor,
+            broker,
             context,
             server,
             _fakes: fakes,
@@ -253,19 +260,20 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 fn write_back(workspace: Url) -> WriteBackConfig {
     WriteBackConfig {
-        rule: RuleConfig {
+        sink: SinkKind::LogsIngestion,
+        data_collector: None,
+        read_back: None,
+        rule: Some(RuleConfig {
             endpoint: workspace.clone(),
             dcr_immutable_id: "dcr-00000000000000000000000000000001".to_owned(),
             audience: "https://monitor.azure.com".to_owned(),
-        },
+        }),
         stream: "Custom-PredictiveAlerting_CL".to_owned(),
         surge_stream: Some("Custom-Predicted_Attack_Surge_CL".to_owned()),
-        identity: IdentityConfig::client_secret(
-            "contoso.example",
-            "scorer",
-            SecretString::from("s"),
-        )
-        .at(workspace),
+        identity: Some(
+            IdentityConfig::client_secret("contoso.example", "scorer", SecretString::from("s"))
+                .at(workspace),
+        ),
     }
 }
 

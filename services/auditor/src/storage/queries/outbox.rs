@@ -1,8 +1,11 @@
 //! Rows on their way to the workspace.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use foretide_db::DbError;
 use foretide_domain::RunId;
+use foretide_write_back::{Accepted, note_accepted};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait,
@@ -21,6 +24,7 @@ const ROWS_PER_INSERT: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct PendingRow {
     pub(crate) key: Uuid,
+    pub(crate) run_id: RunId,
     pub(crate) row: Value,
     pub(crate) attempts: u32,
 }
@@ -30,6 +34,10 @@ pub(crate) struct PendingRow {
 pub(crate) enum RowFate {
     Delivered {
         at: DateTime<Utc>,
+        /// The table they are in.
+        table: String,
+        /// Whether they are looked for there.
+        watched: bool,
     },
     /// The rows themselves are at fault.
     Refused {
@@ -92,6 +100,7 @@ pub(crate) async fn due(
         };
         Ok(PendingRow {
             key: row.idempotency_key,
+            run_id: RunId::from(row.run_id),
             row: serde_json::from_str(&row.row)
                 .map_err(|error| corrupt("row", error.to_string()))?,
             attempts: u32::try_from(row.attempts)
@@ -112,7 +121,7 @@ pub(crate) async fn settle(
             .filter(Column::IdempotencyKey.is_in(keys))
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1));
         let update = match fate {
-            RowFate::Delivered { at } => update
+            RowFate::Delivered { at, .. } => update
                 .col_expr(Column::DeliveredAt, Expr::value(Some(*at)))
                 .col_expr(Column::LastError, Expr::value(None::<String>)),
             RowFate::Refused { error } => update
@@ -123,6 +132,23 @@ pub(crate) async fn settle(
                 .col_expr(Column::LastError, Expr::value(Some(error.clone()))),
         };
         update.exec(connection).await?;
+    }
+    let RowFate::Delivered { at, table, watched } = fate else {
+        return Ok(());
+    };
+    let mut runs: BTreeMap<RunId, u64> = BTreeMap::new();
+    for row in rows {
+        *runs.entry(row.run_id).or_default() += 1;
+    }
+    for (run_id, rows) in runs {
+        let accepted = Accepted {
+            run_id,
+            table: table.clone(),
+            rows,
+            at: *at,
+            watched: *watched,
+        };
+        note_accepted(connection, &accepted).await?;
     }
     Ok(())
 }

@@ -1,0 +1,291 @@
+//! Rows of `Predicted_Attack_Surge_CL`: which should stand in the workspace, and which do.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use foretide_db::DbError;
+use foretide_domain::{ForecastId, RunId, UseCaseId};
+use foretide_write_back::{Accepted, note_accepted};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Store;
+use super::entities::surge_row::{ActiveModel, Column, Entity, Model};
+use crate::model::{Issue, RiskWindow};
+use crate::rows;
+
+/// Rows taken at once: less than a call holds.
+const MOST_ROWS: u64 = 500;
+
+/// Where a row stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SurgeState {
+    /// It has to be announced.
+    Due,
+    /// It was begun to be announced: the workspace may have it.
+    Sending,
+    /// The workspace has accepted it.
+    Standing,
+    /// It has to be taken back.
+    Retract,
+    /// The workspace has accepted its tombstone.
+    Withdrawn,
+    /// It was overtaken before it was ever sent.
+    Never,
+    /// The workspace will not have it.
+    Refused,
+}
+
+impl SurgeState {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Sending => "sending",
+            Self::Standing => "standing",
+            Self::Retract => "retract",
+            Self::Withdrawn => "withdrawn",
+            Self::Never => "never",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A row on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct SurgeRow {
+    pub(crate) window_id: Uuid,
+    pub(crate) run_id: RunId,
+    pub(crate) row: Value,
+    /// When it was taken back, if it was: later than it was issued.
+    pub(crate) retracted_at: Option<DateTime<Utc>>,
+}
+
+/// Why rows no longer stand, and since when.
+#[derive(Debug, Clone)]
+pub(crate) struct Retraction {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) because: String,
+}
+
+impl Store {
+    /// Rows to be announced, oldest first.
+    pub(crate) async fn surges_to_announce(&self) -> Result<Vec<SurgeRow>, DbError> {
+        self.surges_in(&[SurgeState::Due, SurgeState::Sending])
+            .await
+    }
+
+    /// Rows to be taken back, oldest first.
+    pub(crate) async fn surges_to_retract(&self) -> Result<Vec<SurgeRow>, DbError> {
+        self.surges_in(&[SurgeState::Retract]).await
+    }
+
+    async fn surges_in(&self, states: &[SurgeState]) -> Result<Vec<SurgeRow>, DbError> {
+        let states = states.iter().map(|state| state.name());
+        let rows = Entity::find()
+            .filter(Column::State.is_in(states))
+            .order_by_asc(Column::IssuedAt)
+            .order_by_asc(Column::WindowId)
+            .limit(MOST_ROWS)
+            .all(self.database.connection())
+            .await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Moves rows on, those that are still in the first state.
+    pub(crate) async fn move_surges(
+        &self,
+        ids: &[Uuid],
+        from: SurgeState,
+        to: SurgeState,
+        problem: Option<&str>,
+    ) -> Result<(), DbError> {
+        shift(self.database.connection(), ids, from, to, problem).await
+    }
+
+    /// Keeps that the workspace has accepted rows, and which run's they are.
+    pub(crate) async fn surges_announced(
+        &self,
+        ids: &[Uuid],
+        accepted: &[Accepted],
+    ) -> Result<(), DbError> {
+        let (ids, accepted) = (ids.to_vec(), accepted.to_vec());
+        self.database
+            .transaction("keep announced windows", move |tx| {
+                let (ids, accepted) = (ids.clone(), accepted.clone());
+                Box::pin(async move {
+                    let (from, to) = (SurgeState::Sending, SurgeState::Standing);
+                    shift(tx, &ids, from, to, None).await?;
+                    for batch in &accepted {
+                        note_accepted(tx, batch).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Takes back every window that is not over. Gives back how many that were.
+    pub(crate) async fn retract_coming_surges(
+        &self,
+        retraction: &Retraction,
+    ) -> Result<usize, DbError> {
+        let retraction = retraction.clone();
+        self.database
+            .transaction("retract windows", move |tx| {
+                let retraction = retraction.clone();
+                Box::pin(async move {
+                    let coming = Entity::find().filter(Column::EndsAt.gt(retraction.at));
+                    retract(tx, coming, &retraction).await
+                })
+            })
+            .await
+    }
+}
+
+/// Keeps the windows of an issue and takes back those of earlier ones that they replace. Windows of an
+/// issue that is itself not the newest are never sent.
+pub(super) async fn keep_surges(
+    tx: &DatabaseTransaction,
+    issue: &Issue,
+    is_newest: bool,
+) -> Result<(), DbError> {
+    let forecast = &issue.forecast;
+    let state = if is_newest {
+        SurgeState::Due
+    } else {
+        SurgeState::Never
+    };
+    for window in &issue.windows {
+        Entity::insert(row_of(window, state))
+            .exec_without_returning(tx)
+            .await?;
+    }
+    if !is_newest {
+        return Ok(());
+    }
+    let replaced = Entity::find()
+        .filter(Column::UseCase.eq(forecast.use_case.as_str()))
+        .filter(Column::ForecastId.ne(forecast.id.as_uuid()))
+        .filter(Column::EndsAt.gt(forecast.issued_at));
+    let retraction = Retraction {
+        at: forecast.issued_at,
+        because: format!("replaced by forecast {}", forecast.id),
+    };
+    retract(tx, replaced, &retraction).await?;
+    Ok(())
+}
+
+/// Takes back the windows of one forecast that are not over.
+pub(super) async fn retract_of(
+    tx: &DatabaseTransaction,
+    forecast: ForecastId,
+    retraction: &Retraction,
+) -> Result<(), DbError> {
+    let of_forecast = Entity::find()
+        .filter(Column::ForecastId.eq(forecast.as_uuid()))
+        .filter(Column::EndsAt.gt(retraction.at));
+    retract(tx, of_forecast, retraction).await?;
+    Ok(())
+}
+
+/// Whether no other forecast of the use case is newer. Of two issued as of the same moment the later
+/// run's is: run ids sort by time.
+pub(super) async fn is_newest(
+    tx: &DatabaseTransaction,
+    use_case: &UseCaseId,
+    issued_at: DateTime<Utc>,
+    run_id: RunId,
+) -> Result<bool, DbError> {
+    use super::entities::forecast;
+    let newest = forecast::Entity::find()
+        .filter(forecast::Column::UseCase.eq(use_case.as_str()))
+        .order_by_desc(forecast::Column::IssuedAt)
+        .order_by_desc(forecast::Column::RunId)
+        .one(tx)
+        .await?;
+    let newest = newest.map(|newest| (newest.issued_at, newest.run_id));
+    Ok(newest.is_none_or(|newest| newest <= (issued_at, run_id.as_uuid())))
+}
+
+async fn retract(
+    tx: &DatabaseTransaction,
+    which: sea_orm::Select<Entity>,
+    retraction: &Retraction,
+) -> Result<usize, DbError> {
+    let live = [SurgeState::Due, SurgeState::Sending, SurgeState::Standing].map(SurgeState::name);
+    let rows = which.filter(Column::State.is_in(live)).all(tx).await?;
+    let count = rows.len();
+    for row in rows {
+        let state = if row.state == SurgeState::Due.name() {
+            SurgeState::Never
+        } else {
+            SurgeState::Retract
+        };
+        // readers keep the newest row of a key
+        let at = retraction
+            .at
+            .max(row.issued_at + TimeDelta::milliseconds(1));
+        Entity::update_many()
+            .filter(Column::WindowId.eq(row.window_id))
+            .col_expr(Column::State, Expr::value(state.name()))
+            .col_expr(Column::RetractedAt, Expr::value(Some(at)))
+            .col_expr(
+                Column::RetractedBecause,
+                Expr::value(Some(retraction.because.clone())),
+            )
+            .exec(tx)
+            .await?;
+    }
+    Ok(count)
+}
+
+async fn shift(
+    connection: &impl ConnectionTrait,
+    ids: &[Uuid],
+    from: SurgeState,
+    to: SurgeState,
+    problem: Option<&str>,
+) -> Result<(), DbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    Entity::update_many()
+        .filter(Column::WindowId.is_in(ids.iter().copied()))
+        .filter(Column::State.eq(from.name()))
+        .col_expr(Column::State, Expr::value(to.name()))
+        .col_expr(Column::LastError, Expr::value(problem.map(str::to_owned)))
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+fn row_of(window: &RiskWindow, state: SurgeState) -> ActiveModel {
+    ActiveModel {
+        window_id: Set(window.id.as_uuid()),
+        forecast_id: Set(window.forecast_id.as_uuid()),
+        run_id: Set(window.run_id.as_uuid()),
+        use_case: Set(window.use_case.to_string()),
+        issued_at: Set(window.issued_at),
+        ends_at: Set(window.span.end),
+        row: Set(rows::render_window(window).to_string()),
+        state: Set(state.name().to_owned()),
+        retracted_at: Set(None),
+        retracted_because: Set(None),
+        last_error: Set(None),
+    }
+}
+
+fn read(row: Model) -> Result<SurgeRow, DbError> {
+    let id = row.window_id;
+    Ok(SurgeRow {
+        window_id: id,
+        run_id: RunId::from(row.run_id),
+        row: serde_json::from_str(&row.row)
+            .map_err(|error| DbError::corrupt("surge_row", "row", id, error))?,
+        retracted_at: row.retracted_at,
+    })
+}
