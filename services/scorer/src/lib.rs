@@ -9,6 +9,7 @@
 //! `PredictiveAlerting_CL` and the audit event. Both are tried at once and again in the background
 //! until they are through. The same run asked for again returns the forecast it made.
 
+mod adaptation;
 mod audit;
 pub mod config;
 mod error;

@@ -1,19 +1,21 @@
 //! Scoring: from a champion and a frame to a stored forecast.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::{
-    ForecastId, ModelKind, Quantiles, RunId, SeriesId, TimeSpan, Trigger, UseCase, UseCaseId,
-    floor_hour, hours_between,
+    ForecastId, ModelKind, Quantiles, QuantilesError, RunId, SeriesId, TimeSpan, Trigger, UseCase,
+    UseCaseId, floor_hour, hours_between,
 };
 use foretide_forecasting::metrics::widened;
 use foretide_forecasting::risk::{self, RiskInput};
-use foretide_forecasting::{Hierarchy, PanelPrediction, PanelSchema, ScoringFrame};
+use foretide_forecasting::{EndFactors, Hierarchy, PanelPrediction, PanelSchema, ScoringFrame};
 use foretide_onnx::OnnxForecaster;
 use tokio::sync::Notify;
 
+use crate::adaptation::{end_factors, told};
 use crate::error::ScoreError;
 use crate::metrics;
 use crate::model::{
@@ -160,8 +162,10 @@ impl Scorer {
         progress("running the model", 0, inputs.frame.series.len());
         let (inputs, prediction) = predict(Arc::clone(&forecaster), inputs).await?;
         let forecast = self.header(id, command, &champion, forecaster.schema(), &inputs);
+        let ends = end_factors(&self.store, &forecast, &inputs.frame).await?;
         assemble(
             forecast,
+            &ends,
             forecaster.schema(),
             &inputs,
             &prediction,
@@ -358,6 +362,7 @@ fn widening(forecast: &Forecast) -> f64 {
 /// Cuts the model's rows into series and finds the risk windows.
 fn assemble(
     forecast: Forecast,
+    ends: &HashMap<SeriesId, EndFactors>,
     schema: &PanelSchema,
     inputs: &Inputs,
     prediction: &PanelPrediction,
@@ -366,14 +371,15 @@ fn assemble(
     let factor = widening(&forecast);
     let mut series = Vec::with_capacity(inputs.frame.series.len());
     for (position, known) in inputs.frame.series.iter().enumerate() {
-        let points = points_of(position, &forecast, prediction, factor)?;
+        let ends = ends.get(&known.id).copied().unwrap_or_default();
+        let points = points_of(position, &forecast, prediction, ends, factor)?;
         let index = schema.series.iter().position(|id| *id == known.id);
         let index =
             index.ok_or_else(|| ScoreError::BadFrame(format!("unknown series {}", known.id)))?;
         series.push(SeriesForecast {
             series_id: known.id.clone(),
             model_kind: schema.kinds[index].name().to_owned(),
-            note: schema.notes[index].clone(),
+            note: told(&schema.notes[index], &ends),
             learning: schema.learning[index],
             points,
         });
@@ -392,6 +398,7 @@ fn points_of(
     position: usize,
     forecast: &Forecast,
     prediction: &PanelPrediction,
+    ends: EndFactors,
     factor: f64,
 ) -> Result<Points, ScoreError> {
     let hours = forecast.horizon_hours as usize;
@@ -409,13 +416,18 @@ fn points_of(
     }
     let quantiles = quantiles
         .iter()
-        .map(|values| Quantiles::repaired(*values).map(|values| widened(&values, factor)))
+        .zip(1..)
+        .map(|(values, ahead)| {
+            let served = ends.moved(&Quantiles::repaired(*values)?, ahead);
+            Ok(widened(&served, factor))
+        })
         .collect::<Result<_, _>>()
-        .map_err(|error| ScoreError::BadPrediction(error.to_string()))?;
+        .map_err(|error: QuantilesError| ScoreError::BadPrediction(error.to_string()))?;
     Ok(Points {
         mean: mean.to_vec(),
         quantiles,
         drivers: drivers.to_vec(),
+        ends,
     })
 }
 

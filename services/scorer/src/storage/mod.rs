@@ -3,6 +3,7 @@
 mod audit;
 mod entities;
 mod forecasts;
+mod issued;
 mod keep;
 mod surges;
 mod windows;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adaptation;
 mod configuration;
 mod fakes;
 mod forecasts;
