@@ -215,6 +215,8 @@ fn default_usual_share() -> f64 {
 pub enum ActionKind {
     /// An Adaptive Card in a Teams channel.
     TeamsNotice,
+    /// An incident in Sentinel that says what is expected: one open a scope, updated, never closed.
+    PlanningIncident,
 }
 
 impl ActionKind {
@@ -223,7 +225,16 @@ impl ActionKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::TeamsNotice => "teams_notice",
+            Self::PlanningIncident => "planning_incident",
         }
+    }
+
+    /// The kind of a word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::TeamsNotice, Self::PlanningIncident]
+            .into_iter()
+            .find(|kind| kind.name() == word)
     }
 }
 
@@ -412,6 +423,6 @@ fn risk_period() -> UseCase {
             capacity: None,
             usual_share: default_usual_share(),
         }),
-        actions: vec![ActionKind::TeamsNotice],
+        actions: vec![ActionKind::TeamsNotice, ActionKind::PlanningIncident],
     }
 }

@@ -1,6 +1,8 @@
 //! Configuration of the broker.
 
+use foretide_entra::IdentityConfig;
 use foretide_policy::Rules;
+use foretide_sentinel_arm::WorkspaceConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -16,6 +18,8 @@ pub struct Config {
     pub console_url: Option<Url>,
     /// Where notices go; approving is refused without it.
     pub teams: Option<TeamsConfig>,
+    /// How planning incidents reach the SOC; by the content pack's analytics rule when left out.
+    pub planning_incidents: PlanningConfig,
     /// Seconds after which an execution without an end is held to be interrupted. Sending a notice
     /// is given half of it.
     pub execution_lease_seconds: u32,
@@ -27,9 +31,34 @@ impl Default for Config {
             policy: Rules::default(),
             console_url: None,
             teams: None,
+            planning_incidents: PlanningConfig::default(),
             execution_lease_seconds: 120,
         }
     }
+}
+
+/// How planning incidents reach the SOC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanningMode {
+    /// The analytics rule over `Predicted_Attack_Surge_CL` raises them: nothing is proposed here. The
+    /// only way that works in a workspace onboarded to the Defender portal.
+    #[default]
+    Rule,
+    /// Proposed here, and written to Sentinel once approved.
+    Direct,
+}
+
+/// Planning incidents.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanningConfig {
+    /// Which way.
+    pub mode: PlanningMode,
+    /// The workspace, as Azure Resource Manager names it; for `direct`.
+    pub workspace: Option<WorkspaceConfig>,
+    /// Who writes them (Microsoft Sentinel Responder); for `direct`.
+    pub identity: Option<IdentityConfig>,
 }
 
 /// Where notices go.
@@ -82,6 +111,17 @@ impl Config {
                 "execution_lease_seconds",
                 format!("must be from 10 to 3600, got {got}"),
             );
+        }
+        let planning = &self.planning_incidents;
+        if planning.mode == PlanningMode::Direct {
+            for (key, is_set) in [
+                ("planning_incidents.workspace", planning.workspace.is_some()),
+                ("planning_incidents.identity", planning.identity.is_some()),
+            ] {
+                if !is_set {
+                    return refuse(key, "must be set when mode is direct".to_owned());
+                }
+            }
         }
         if let Some(teams) = &self.teams
             && !(1..=60).contains(&teams.timeout_seconds)

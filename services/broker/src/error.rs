@@ -48,6 +48,12 @@ pub(crate) enum BrokerError {
     /// There is nowhere to send notices to.
     #[error("no Teams webhook is configured: set broker.teams.webhook_url and approve again")]
     NoWebhook,
+    /// Planning incidents are not written from here.
+    #[error(
+        "planning incidents are not written directly: set broker.planning_incidents.mode to direct, \
+         with workspace and identity, and approve again"
+    )]
+    NoPlanner,
     /// What would be sent is more than Teams takes.
     #[error("no card can be made of it")]
     Message(#[from] MessageError),
@@ -100,9 +106,11 @@ impl ServiceError for BrokerError {
                 | Refusal::TooManyAttempts => ErrorCode::FailedPrecondition,
             },
             Self::NotAPerson | Self::KillSwitch { .. } => ErrorCode::PermissionDenied,
-            Self::Message(_) | Self::NoForecast { .. } | Self::Withheld(_) | Self::NoWebhook => {
-                ErrorCode::FailedPrecondition
-            }
+            Self::Message(_)
+            | Self::NoForecast { .. }
+            | Self::Withheld(_)
+            | Self::NoWebhook
+            | Self::NoPlanner => ErrorCode::FailedPrecondition,
             Self::Peer { source, .. } => match source.as_ref().code() {
                 tonic::Code::InvalidArgument | tonic::Code::PermissionDenied => ErrorCode::Internal,
                 _ => ServiceError::code(source.as_ref()),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use foretide_domain::ProposalId;
+use foretide_domain::{ActionKind, ProposalId};
 use foretide_policy::{ExecutionPermit, Refusal, State};
 use foretide_teams::TeamsMessage;
 use tokio_util::sync::CancellationToken;
@@ -120,14 +120,8 @@ impl Broker {
         self.storage.change(id, now, judge).await
     }
 
-    /// Sends the notice; the text is what was answered, or why it is not known to have been taken.
+    /// Does it; the text is what was answered, or why it is not known to have been taken.
     async fn send(&self, record: &ProposalRecord) -> Result<String, String> {
-        let message = TeamsMessage::parse(record.payload.as_str()).map_err(|error| {
-            format!("nothing was sent because the payload is no message: {error}")
-        })?;
-        let Some(messenger) = &self.messenger else {
-            return Err(format!("nothing was sent: {}", BrokerError::NoWebhook));
-        };
         let mut kill = self.kill.subscribe();
         let limit = Duration::from_secs(u64::from(self.config.execution_lease_seconds) / 2);
         tokio::select! {
@@ -135,10 +129,35 @@ impl Broker {
             _ = kill.wait_for(|engaged| *engaged) => {
                 Err("stopped by the kill switch while it was being sent: it may have arrived".to_owned())
             }
-            sent = tokio::time::timeout(limit, messenger.send(&message)) => match sent {
-                Ok(sent) => sent.map_err(|error| error.to_string()),
+            sent = tokio::time::timeout(limit, self.perform(record)) => match sent {
+                Ok(sent) => sent,
                 Err(_) => Err(format!("no answer within {} s: it may have arrived", limit.as_secs())),
             },
+        }
+    }
+
+    async fn perform(&self, record: &ProposalRecord) -> Result<String, String> {
+        let payload = record.payload.as_str();
+        let nothing = |why: &dyn std::fmt::Display| format!("nothing was sent: {why}");
+        match record.kind {
+            ActionKind::TeamsNotice => {
+                let message = TeamsMessage::parse(payload).map_err(|error| {
+                    format!("nothing was sent because the payload is no message: {error}")
+                })?;
+                let messenger = self.messenger.as_ref();
+                let messenger = messenger.ok_or_else(|| nothing(&BrokerError::NoWebhook))?;
+                let sent = messenger.send(&message).await;
+                sent.map_err(|error| error.to_string())
+            }
+            ActionKind::PlanningIncident => {
+                let incident = serde_json::from_str(payload).map_err(|error| {
+                    format!("nothing was sent because the payload is no incident: {error}")
+                })?;
+                let planner = self.planner.as_ref();
+                let planner = planner.ok_or_else(|| nothing(&BrokerError::NoPlanner))?;
+                let raised = planner.raise(&incident).await;
+                raised.map_err(|error| error.to_string())
+            }
         }
     }
 
@@ -151,8 +170,8 @@ impl Broker {
         let succeeded = sent.is_ok();
         self.metrics.execution(succeeded);
         match &sent {
-            Ok(answer) => tracing::info!(proposal = %id, answer, "notice sent"),
-            Err(problem) => tracing::error!(proposal = %id, problem, "notice not sent"),
+            Ok(answer) => tracing::info!(proposal = %id, answer, "done"),
+            Err(problem) => tracing::error!(proposal = %id, problem, "not done"),
         }
         let outcome = sent.unwrap_or_else(|problem| problem);
         let mut attempt = 1;

@@ -16,6 +16,7 @@ mod grpc;
 mod metrics;
 mod model;
 mod peers;
+mod planning;
 mod propose;
 mod service;
 mod sources;
@@ -33,12 +34,13 @@ use tokio::sync::{Notify, watch};
 use tonic::service::Routes;
 
 use crate::audit::AuditDelivery;
-use crate::config::Config;
+use crate::config::{Config, PlanningMode};
 use crate::grpc::ActionsGrpc;
 use crate::metrics::Metrics;
 use crate::peers::GrpcPeers;
+use crate::planning::SentinelPlanner;
 use crate::service::Broker;
-use crate::sources::Messenger;
+use crate::sources::{Messenger, Planner};
 use crate::storage::Storage;
 use crate::teams::TeamsMessenger;
 
@@ -58,6 +60,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .await
         .map_err(|error| BuildError::new("broker kill switch", error))?;
     let messenger = messenger(&config)?;
+    let planner = planner(&config, &ctx.clock)?;
     let peers = Arc::new(GrpcPeers::new(ctx.peers.clone()));
     let metrics = Metrics::new();
     let told = Arc::new(Notify::new());
@@ -73,6 +76,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         forecasts: Arc::clone(&peers) as _,
         phases: peers,
         messenger,
+        planner,
         use_cases: Arc::clone(&ctx.use_cases),
         config,
         clock: SharedClock::clone(&ctx.clock),
@@ -98,4 +102,16 @@ fn messenger(config: &Config) -> Result<Option<Arc<dyn Messenger>>, BuildError> 
     let messenger = TeamsMessenger::new(teams)
         .map_err(|error| BuildError::new("broker teams.webhook_url", error))?;
     Ok(Some(Arc::new(messenger)))
+}
+
+fn planner(config: &Config, clock: &SharedClock) -> Result<Option<Arc<dyn Planner>>, BuildError> {
+    let planning = &config.planning_incidents;
+    let (PlanningMode::Direct, Some(workspace), Some(identity)) =
+        (planning.mode, &planning.workspace, &planning.identity)
+    else {
+        return Ok(None);
+    };
+    let planner = SentinelPlanner::new(workspace.clone(), identity.clone(), clock)
+        .map_err(|error| BuildError::new("broker planning_incidents", error))?;
+    Ok(Some(Arc::new(planner)))
 }

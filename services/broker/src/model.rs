@@ -188,6 +188,8 @@ pub(crate) struct NewEvent {
 pub(crate) struct RiskWindow {
     /// Which window.
     pub(crate) id: RiskWindowId,
+    /// The series it is about.
+    pub(crate) scope: String,
     /// When it is.
     pub(crate) span: TimeSpan,
     /// P(load > capacity).

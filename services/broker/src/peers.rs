@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_api::governance::v1::{AppendAuditRequest, GetPhaseRequest};
 use foretide_api::scoring::v1 as scoring;
-use foretide_api::{FieldError, moment, phase, span, span_message, uuid_field};
+use foretide_api::{FieldError, moment, phase, series_id, span, span_message, uuid_field};
 use foretide_domain::{ForecastId, TimeSpan, UseCaseId};
 use foretide_service_runtime::Peers;
 use tonic::{Code, Status};
@@ -121,6 +121,7 @@ fn risk_window(window: scoring::RiskWindow) -> Result<RiskWindow, FieldError> {
     let drivers: Result<Vec<_>, _> = window.drivers.into_iter().map(driver).collect();
     Ok(RiskWindow {
         id: uuid_field("risk_window_id", &window.risk_window_id)?,
+        scope: series_id("series_id", &window.series_id)?.to_string(),
         span: span("span", window.span)?,
         probability: number("probability", window.probability)?.min(1.0),
         expected: number("expected", window.expected)?,

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_audit_chain::CanonicalJson;
-use foretide_domain::{ActionKind, Principal, ProposalId, RunId, UseCaseId};
-use foretide_policy::{PayloadHash, State, approval_needed, may_propose};
+use foretide_domain::{ActionKind, Phase, Principal, ProposalId, RunId, UseCase, UseCaseId};
+use foretide_policy::{PayloadHash, State, Validity, Withheld, approval_needed, may_propose};
+use foretide_sentinel_arm::{PlanningIncident, Severity};
 use foretide_teams::{Fact, NoticeDriver, RiskNotice};
 use uuid::Uuid;
 
@@ -50,8 +51,8 @@ impl Broker {
         progress("reading the phase", 0, 0);
         let phase = self.phases.phase(&request.use_case).await?;
         let kill_switch = self.storage.kill_switch().await?.engaged;
-        let kind = ActionKind::TeamsNotice;
-        if let Err(withheld) = may_propose(phase.phase, kind, use_case, None, kill_switch) {
+        let allowed = |validity| self.allowed(phase.phase, use_case, validity, kill_switch);
+        if let Err(withheld) = allowed(None) {
             outcome.reason = withheld.to_string();
             return Ok(outcome);
         }
@@ -60,11 +61,13 @@ impl Broker {
             outcome.reason = "a newer forecast has taken the place of this run's".to_owned();
             return Ok(outcome);
         };
-        let validity = Some(forecast.validity);
-        if let Err(withheld) = may_propose(phase.phase, kind, use_case, validity, kill_switch) {
-            outcome.reason = withheld.to_string();
-            return Ok(outcome);
-        }
+        let kinds = match allowed(Some(forecast.validity)) {
+            Ok(kinds) => kinds,
+            Err(withheld) => {
+                outcome.reason = withheld.to_string();
+                return Ok(outcome);
+            }
+        };
         progress("reading risk windows", 0, 0);
         let mut windows = self
             .forecasts
@@ -75,10 +78,39 @@ impl Broker {
         if windows.is_empty() {
             outcome.reason = "the forecast has no high-risk period".to_owned();
         }
-        self.store_proposals(caller, request, &forecast, phase, &windows, &mut outcome)
+        let planned = plans(&windows, &kinds);
+        self.store_proposals(caller, request, &forecast, phase, &planned, &mut outcome)
             .await?;
-        progress("proposing", windows.len(), windows.len());
+        progress("proposing", planned.len(), planned.len());
         Ok(outcome)
+    }
+
+    /// The kinds of action that may be proposed now, of those that can be done.
+    fn allowed(
+        &self,
+        phase: Phase,
+        use_case: &UseCase,
+        validity: Option<Validity>,
+        kill_switch: bool,
+    ) -> Result<Vec<ActionKind>, Withheld> {
+        let mut kinds = vec![ActionKind::TeamsNotice];
+        if self.planner.is_some() {
+            kinds.push(ActionKind::PlanningIncident);
+        }
+        let mut allowed = Vec::new();
+        let mut first = None;
+        for kind in kinds {
+            match may_propose(phase, kind, use_case, validity, kill_switch) {
+                Ok(()) => allowed.push(kind),
+                Err(withheld) => {
+                    first.get_or_insert(withheld);
+                }
+            }
+        }
+        match first {
+            Some(withheld) if allowed.is_empty() => Err(withheld),
+            _ => Ok(allowed),
+        }
     }
 
     /// The run's forecast, unless another run has issued a newer one.
@@ -107,7 +139,7 @@ impl Broker {
         request: &ProposeRequest,
         forecast: &IssuedForecast,
         phase: PhaseState,
-        windows: &[RiskWindow],
+        planned: &[(&RiskWindow, ActionKind)],
         outcome: &mut ProposeOutcome,
     ) -> Result<(), BrokerError> {
         let now = self.clock.now();
@@ -117,9 +149,9 @@ impl Broker {
         } else {
             BROKER
         };
-        let mut proposals = Vec::with_capacity(windows.len());
-        for window in windows {
-            let record = self.proposal_for(request, forecast, window, proposed_by, now)?;
+        let mut proposals = Vec::with_capacity(planned.len());
+        for (window, kind) in planned {
+            let record = self.proposal_for(*kind, request, forecast, window, proposed_by, now)?;
             let needed = approval_needed(phase.phase, phase.since, now);
             let event = events::proposed(&record, Some(needed));
             outcome.proposals.push(record.id);
@@ -141,17 +173,24 @@ impl Broker {
 
     fn proposal_for(
         &self,
+        kind: ActionKind,
         request: &ProposeRequest,
         forecast: &IssuedForecast,
         window: &RiskWindow,
         proposed_by: &str,
         now: DateTime<Utc>,
     ) -> Result<ProposalRecord, BrokerError> {
-        let kind = ActionKind::TeamsNotice;
         let name = format!("{}/{}", window.id, kind.name());
         let id = ProposalId::from(Uuid::new_v5(&request.run_id.as_uuid(), name.as_bytes()));
-        let notice = self.notice_of(id, request, forecast, window);
-        let mut record = self.record(id, &request.use_case, &notice, proposed_by, now)?;
+        let proposed = match kind {
+            ActionKind::TeamsNotice => {
+                Proposed::notice(&self.notice_of(id, request, forecast, window))?
+            }
+            ActionKind::PlanningIncident => {
+                Proposed::incident(&incident_of(request, forecast, window))
+            }
+        };
+        let mut record = self.record(id, &request.use_case, proposed, proposed_by, now);
         record.run_id = Some(request.run_id);
         record.forecast_id = Some(forecast.id);
         record.risk_window_id = Some(window.id);
@@ -174,8 +213,7 @@ impl Broker {
         window: &RiskWindow,
     ) -> RiskNotice {
         let period = period(window);
-        let hours = window.span.hours();
-        let percent = (window.probability * 100.0).round();
+        let percent = percent(window);
         let mut drivers: Vec<NoticeDriver> = window
             .drivers
             .iter()
@@ -190,11 +228,7 @@ impl Broker {
         });
         RiskNotice {
             title: format!("High-risk period: {period}"),
-            summary: format!(
-                "{:.1} incidents are expected in these {hours} hours; the SOC carries up to {:.1}. \
-                 The load exceeds that with a probability of {percent}%.",
-                window.expected, window.capacity
-            ),
+            summary: summary(window),
             facts: vec![
                 Fact::new("When", period),
                 Fact::new("Probability", format!("{percent}%")),
@@ -246,7 +280,8 @@ impl Broker {
             drivers: vec![],
             review_url: self.review_url(id),
         };
-        let record = self.record(id, &written.use_case, &notice, &caller.name, now)?;
+        let proposed = Proposed::notice(&notice)?;
+        let record = self.record(id, &written.use_case, proposed, &caller.name, now);
         let needed = approval_needed(phase.phase, phase.since, now);
         let event = events::proposed(&record, Some(needed));
         self.storage.insert(&record, &event, now).await?;
@@ -259,27 +294,26 @@ impl Broker {
         &self,
         id: ProposalId,
         use_case: &UseCaseId,
-        notice: &RiskNotice,
+        proposed: Proposed,
         proposed_by: &str,
         now: DateTime<Utc>,
-    ) -> Result<ProposalRecord, BrokerError> {
-        let kind = ActionKind::TeamsNotice;
+    ) -> ProposalRecord {
+        let Proposed {
+            kind,
+            title,
+            payload,
+        } = proposed;
         let policy_version = self.config.policy.version();
-        let message = notice.message()?;
-        let payload: CanonicalJson = message
-            .as_json()
-            .parse()
-            .expect("a message is made as JSON");
         let payload_hash = PayloadHash::of(kind, &payload, None, &policy_version);
         let waits = TimeDelta::hours(i64::from(self.config.policy.expires_after_hours));
-        Ok(ProposalRecord {
+        ProposalRecord {
             id,
             run_id: None,
             use_case: use_case.clone(),
             forecast_id: None,
             risk_window_id: None,
             kind,
-            title: notice.title.clone(),
+            title,
             payload,
             policy_version,
             proposed_at: now,
@@ -292,12 +326,114 @@ impl Broker {
             },
             decisions: vec![],
             execution: Execution::default(),
-        })
+        }
     }
 
     fn review_url(&self, id: ProposalId) -> url::Url {
         self.config.console_page(["proposals", &id.to_string()])
     }
+}
+
+/// What would be done, byte for byte.
+struct Proposed {
+    kind: ActionKind,
+    title: String,
+    payload: CanonicalJson,
+}
+
+impl Proposed {
+    fn notice(notice: &RiskNotice) -> Result<Self, BrokerError> {
+        let message = notice.message()?;
+        Ok(Self {
+            kind: ActionKind::TeamsNotice,
+            title: notice.title.clone(),
+            payload: message
+                .as_json()
+                .parse()
+                .expect("a message is made as JSON"),
+        })
+    }
+
+    fn incident(incident: &PlanningIncident) -> Self {
+        let payload = serde_json::to_value(incident).expect("texts and moments are JSON");
+        Self {
+            kind: ActionKind::PlanningIncident,
+            title: incident.title.clone(),
+            payload: CanonicalJson::of(&payload),
+        }
+    }
+}
+
+/// What is proposed of which window: every kind of each, but one incident a scope, about its next
+/// window. Windows come in order of time.
+fn plans<'w>(windows: &'w [RiskWindow], kinds: &[ActionKind]) -> Vec<(&'w RiskWindow, ActionKind)> {
+    let mut planned: Vec<(&RiskWindow, ActionKind)> = Vec::new();
+    for window in windows {
+        for kind in kinds {
+            let is_planned = |(earlier, of): &(&RiskWindow, ActionKind)| {
+                *of == ActionKind::PlanningIncident && earlier.scope == window.scope
+            };
+            if *kind == ActionKind::PlanningIncident && planned.iter().any(is_planned) {
+                continue;
+            }
+            planned.push((window, *kind));
+        }
+    }
+    planned
+}
+
+fn incident_of(
+    request: &ProposeRequest,
+    forecast: &IssuedForecast,
+    window: &RiskWindow,
+) -> PlanningIncident {
+    let probability = window.probability;
+    let severity = if probability >= 0.9 {
+        Severity::High
+    } else if probability >= 0.7 {
+        Severity::Medium
+    } else {
+        Severity::Low
+    };
+    let detail = |name: &str, value: String| (name.to_owned(), value);
+    let mut details = vec![
+        detail("Scope", window.scope.clone()),
+        detail("Probability", format!("{}%", percent(window))),
+        detail("Expected", format!("{:.1}", window.expected)),
+        detail("Capacity", format!("{:.1}", window.capacity)),
+        detail("Rule", window.trigger.clone()),
+        detail("Model", forecast.model.clone()),
+        detail("Run", request.run_id.to_string()),
+    ];
+    let drivers = window.drivers.iter();
+    details.extend(drivers.map(|driver| {
+        let name = format!("Driver {}", driver.name);
+        (name, format!("{:+.1}", driver.contribution))
+    }));
+    PlanningIncident {
+        scope: window.scope.clone(),
+        title: format!("Foretide: predicted surge {}", period(window)),
+        description: summary(window),
+        severity,
+        starts: window.span.start,
+        ends: window.span.end,
+        details,
+        reference: format!("forecast {}", forecast.id),
+    }
+}
+
+/// P(load > capacity) in whole percent.
+fn percent(window: &RiskWindow) -> f64 {
+    (window.probability * 100.0).round()
+}
+
+fn summary(window: &RiskWindow) -> String {
+    let (hours, percent) = (window.span.hours(), percent(window));
+    format!(
+        "{:.1} incidents are expected in these {hours} hours; the SOC carries up to {:.1}. \
+         The load exceeds that with a probability of {percent}%.",
+        window.expected, window.capacity
+    )
 }
 
 /// `Sat 10 Jan 08:00 to 16:00 UTC`, with the second date where it is another.

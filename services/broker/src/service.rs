@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use foretide_domain::{Principal, ProposalId, Role, SharedClock, UseCase, UseCaseId};
+use foretide_domain::{ActionKind, Principal, ProposalId, Role, SharedClock, UseCase, UseCaseId};
 use foretide_policy::{PayloadHash, Progress};
 use tokio::sync::{Notify, watch};
 
@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::model::{
     Circumstances, Decision, KillSwitch, ProposalFilter, ProposalRecord, Route, Verdict,
 };
-use crate::sources::{Forecasts, Messenger, Phases};
+use crate::sources::{Forecasts, Messenger, Phases, Planner};
 use crate::storage::{Change, Storage};
 
 /// The broker's use cases.
@@ -23,6 +23,7 @@ pub(crate) struct Broker {
     pub(crate) forecasts: Arc<dyn Forecasts>,
     pub(crate) phases: Arc<dyn Phases>,
     pub(crate) messenger: Option<Arc<dyn Messenger>>,
+    pub(crate) planner: Option<Arc<dyn Planner>>,
     pub(crate) use_cases: Arc<Vec<UseCase>>,
     pub(crate) config: Config,
     pub(crate) clock: SharedClock,
@@ -77,13 +78,19 @@ impl Broker {
         let circumstances = self.circumstances(&record.use_case).await?;
         let now = circumstances.now;
         let lease_until = now + self.lease();
-        let can_send = self.messenger.is_some();
+        let can_send = [
+            (ActionKind::TeamsNotice, self.messenger.is_some()),
+            (ActionKind::PlanningIncident, self.planner.is_some()),
+        ];
         let (id, approver) = (request.id, caller.clone());
         let judge = move |record: &mut ProposalRecord, kill_switch: &KillSwitch| {
             let standing = record.standing(&circumstances, kill_switch.engaged);
             let progress = record.life.approve(&approver, presented, &standing)?;
-            if !can_send {
-                return Err(BrokerError::NoWebhook);
+            if can_send.contains(&(record.kind, false)) {
+                return Err(match record.kind {
+                    ActionKind::TeamsNotice => BrokerError::NoWebhook,
+                    ActionKind::PlanningIncident => BrokerError::NoPlanner,
+                });
             }
             let missing = match progress {
                 Progress::Counted { missing } => missing,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use foretide_domain::{ForecastId, UseCaseId};
+use foretide_sentinel_arm::PlanningIncident;
 use foretide_teams::TeamsMessage;
 
 use crate::error::BrokerError;
@@ -71,7 +72,18 @@ pub(crate) trait Messenger: Send + Sync + 'static {
     async fn send(&self, message: &TeamsMessage) -> Result<String, SendError>;
 }
 
-/// A notice that was not taken, as text for people. Never holds the webhook's address.
+/// Whoever takes planning incidents.
+#[async_trait]
+pub(crate) trait Planner: Send + Sync + 'static {
+    /// Creates the scope's incident or brings the open one up to date, and says which. The same again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// Why it was not, or is not known to be, written.
+    async fn raise(&self, incident: &PlanningIncident) -> Result<String, SendError>;
+}
+
+/// A notice or incident that was not taken, as text for people. Never holds the webhook's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct SendError(pub String);

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretide_file_commands::FileCommand;
 
 use crate::commands::content::ContentCommand;
+use crate::commands::write_back::WriteBackCommand;
 use crate::services::ServiceName;
 
 /// Predictive alerting for Microsoft Sentinel: forecasts what the SOC will face in the next days,
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Tables, rules, hunting queries and the workbook in the Sentinel workspace.
     #[command(subcommand)]
     Content(ContentCommand),
+    /// Rows written back: what the workspace accepted, and what was taken back.
+    #[command(subcommand)]
+    WriteBack(WriteBackCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use foretide_domain::SharedClock;
-use foretide_entra::IdentityConfig;
-use foretide_http::RetryPolicy;
+use foretide_domain::{SharedClock, UseCaseId};
+use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
+use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
-use foretide_service_runtime::BuildError;
+use foretide_sentinel_arm::{ArmClient, MONTHLY_CHANGES, WorkspaceConfig};
+use foretide_service_runtime::{BuildError, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, ReadBackConfig, RowColumns, SinkChoice, SinkKind};
 use serde::Deserialize;
 
-use crate::write_back::Sink;
+use crate::storage::Store;
+use crate::watchlist::WatchlistKeeper;
+use crate::write_back::{Sink, WriteBack};
 
 /// The `scorer` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +26,8 @@ pub struct Config {
     pub valid_for_hours: u32,
     /// Where rows are written back to. Without it they stay here.
     pub write_back: Option<WriteBackConfig>,
+    /// The watchlist of what carries the next high-risk period; none is kept without it.
+    pub watchlist: Option<WatchlistConfig>,
     /// How patiently rows and audit events are delivered.
     pub outbox: OutboxPace,
 }
@@ -33,6 +38,7 @@ impl Default for Config {
             completeness_threshold: 0.9,
             valid_for_hours: 26,
             write_back: None,
+            watchlist: None,
             outbox: OutboxPace::default(),
         }
     }
@@ -63,6 +69,51 @@ pub struct WriteBackConfig {
     /// Looks whether accepted rows can be queried; nobody looks without it.
     #[serde(default)]
     pub read_back: Option<ReadBackConfig>,
+}
+
+/// A watchlist in Sentinel, kept up to date by difference from phase `assisted` on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchlistConfig {
+    /// The workspace, as Azure Resource Manager names it.
+    pub workspace: WorkspaceConfig,
+    /// Who writes it (Microsoft Sentinel Contributor).
+    pub identity: IdentityConfig,
+    /// Its alias: 1 to 64 letters, digits or `-`, `_`.
+    #[serde(default = "default_alias")]
+    pub alias: String,
+    /// Use case whose high-risk periods count, and whose phase.
+    #[serde(default = "default_watched")]
+    pub use_case: UseCaseId,
+    /// Items at most: 1 to 1000.
+    #[serde(default = "default_items")]
+    pub most_items: u32,
+    /// Item changes a month at most, of the 100,000 that a workspace has.
+    #[serde(default = "default_changes")]
+    pub monthly_changes: u32,
+    /// Seconds between two looks: 1 to 86400.
+    #[serde(default = "default_period")]
+    pub every_seconds: u32,
+}
+
+fn default_alias() -> String {
+    "ForetideHighRisk".to_owned()
+}
+
+fn default_watched() -> UseCaseId {
+    "risk_period".parse().expect("a use case's name")
+}
+
+fn default_items() -> u32 {
+    50
+}
+
+fn default_changes() -> u32 {
+    10_000
+}
+
+fn default_period() -> u32 {
+    900
 }
 
 fn default_stream() -> String {
@@ -118,7 +169,46 @@ impl Config {
                 got: self.valid_for_hours.to_string(),
             });
         }
-        Ok(())
+        self.watchlist.as_ref().map_or(Ok(()), check_watchlist)
+    }
+
+    /// Keeps the watchlist, if one is wanted.
+    pub(crate) fn watchlist_keeper(
+        &self,
+        ctx: &ServiceContext,
+        store: &Store,
+        write_back: &Arc<WriteBack>,
+    ) -> Result<Option<WatchlistKeeper>, BuildError> {
+        let Some(config) = self.watchlist.clone() else {
+            return Ok(None);
+        };
+        let identity = &config.identity;
+        let mut workspace = config.workspace;
+        workspace.endpoint =
+            identity.endpoint(&workspace.endpoint, Cloud::resource_manager_endpoint);
+        workspace.audience =
+            identity.audience(&workspace.audience, Cloud::resource_manager_audience);
+        let http = foretide_http::client(&ClientOptions::default())
+            .map_err(|error| BuildError::new("scorer.watchlist", error))?;
+        let clock = Arc::clone(&ctx.clock);
+        let tokens = IdentityTokens::new(config.identity, http.clone(), clock)
+            .map_err(|error| BuildError::new("scorer.watchlist.identity", error))?;
+        let clock = Arc::clone(&ctx.clock);
+        let client = ArmClient::new(workspace, http, Arc::new(tokens), clock)
+            .map_err(|error| BuildError::new("scorer.watchlist.workspace", error))?;
+        Ok(Some(WatchlistKeeper {
+            store: store.clone(),
+            client,
+            auditor: ctx.peers.auditor(),
+            write_back: Arc::clone(write_back),
+            use_cases: Arc::clone(&ctx.use_cases),
+            clock: Arc::clone(&ctx.clock),
+            use_case: config.use_case,
+            alias: config.alias,
+            most_items: config.most_items as usize,
+            monthly_changes: config.monthly_changes,
+            period: Duration::from_secs(u64::from(config.every_seconds)),
+        }))
     }
 
     pub(crate) fn sink(&self, clock: &SharedClock) -> Result<Option<Sink>, BuildError> {
@@ -171,4 +261,40 @@ impl Config {
             clock: SharedClock::clone(clock),
         }))
     }
+}
+
+fn check_watchlist(config: &WatchlistConfig) -> Result<(), OutOfBounds> {
+    let refuse = |key, allowed, got: String| Err(OutOfBounds { key, allowed, got });
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !(1..=64).contains(&config.alias.len()) || !config.alias.bytes().all(is_word) {
+        let got = config.alias.chars().take(64).collect();
+        let allowed = "1 to 64 letters, digits, '-' or '_'";
+        return refuse("watchlist.alias", allowed, got);
+    }
+    let bounds = [
+        (
+            "watchlist.most_items",
+            config.most_items,
+            1_000,
+            "from 1 to 1000",
+        ),
+        (
+            "watchlist.monthly_changes",
+            config.monthly_changes,
+            MONTHLY_CHANGES,
+            "from 1 to 100000",
+        ),
+        (
+            "watchlist.every_seconds",
+            config.every_seconds,
+            86_400,
+            "from 1 to 86400",
+        ),
+    ];
+    for (key, got, most, allowed) in bounds {
+        if !(1..=most).contains(&got) {
+            return refuse(key, allowed, got.to_string());
+        }
+    }
+    Ok(())
 }

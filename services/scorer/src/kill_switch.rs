@@ -21,9 +21,6 @@ pub(crate) async fn watch(
     mut broker: ActionsServiceClient<AuthedChannel>,
     shutdown: CancellationToken,
 ) {
-    if !write_back.announces_windows() {
-        return;
-    }
     loop {
         match broker.get_kill_switch(GetKillSwitchRequest {}).await {
             Ok(answer) => {

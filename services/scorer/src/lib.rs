@@ -25,6 +25,7 @@ mod sessions;
 mod sources;
 mod storage;
 mod surges;
+mod watchlist;
 mod withdrawal;
 mod withdrawal_grpc;
 mod write_back;
@@ -101,7 +102,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         champions: Arc::new(Trainer::new(ctx.peers.trainer())),
         frames: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
         sessions: Sessions::new(ctx.lake.clone(), ctx.onnx_library.clone()),
-        store,
+        store: store.clone(),
         use_cases: Arc::clone(&ctx.use_cases),
         write_back: Arc::clone(&write_back),
         audit_wake,
@@ -114,17 +115,24 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     )
     .add_service(WithdrawalServiceServer::new(withdrawals))
     .add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
+    let watchlist = config.watchlist_keeper(ctx, &store, &write_back)?;
+    let heeds_kill_switch = write_back.announces_windows() || watchlist.is_some();
     let kill_switch = kill_switch::watch(
         Arc::clone(&write_back),
         ctx.peers.broker(),
         ctx.shutdown.clone(),
     );
-    let built = BuiltService::new(routes, vec![SERVICE_NAME, WITHDRAWALS, WRITE_BACK])
+    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WITHDRAWALS, WRITE_BACK])
         .with_background(write_back.run(ctx.shutdown.clone()))
-        .with_background(kill_switch)
         .with_background(audit.run(ctx.shutdown.clone()));
-    Ok(match read_back {
-        Some(read_back) => built.with_background(read_back.run(ctx.shutdown.clone())),
-        None => built,
-    })
+    if heeds_kill_switch {
+        built = built.with_background(kill_switch);
+    }
+    if let Some(watchlist) = watchlist {
+        built = built.with_background(watchlist.run(ctx.shutdown.clone()));
+    }
+    if let Some(read_back) = read_back {
+        built = built.with_background(read_back.run(ctx.shutdown.clone()));
+    }
+    Ok(built)
 }

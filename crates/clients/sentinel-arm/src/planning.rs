@@ -1,12 +1,14 @@
 //! Planning incidents: what is expected, where the SOC already looks. One open a scope.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::client::ArmClient;
 use crate::error::ArmError;
 use crate::incident::{Incident, IncidentDraft, Severity};
 use crate::incidents::IncidentFilter;
+use crate::limits::{fit_comment, fit_description, fit_details};
 
 /// `providerName` of incidents in a workspace that is onboarded to the Defender portal.
 const DEFENDER: &str = "Microsoft XDR";
@@ -14,7 +16,8 @@ const DEFENDER: &str = "Microsoft XDR";
 const PLANNING_LABEL: &str = "foretide-planning";
 
 /// What is expected.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlanningIncident {
     /// What it is about, e.g. `risk_period/total`: at most one open incident a scope.
     pub scope: String,
@@ -28,6 +31,10 @@ pub struct PlanningIncident {
     pub starts: DateTime<Utc>,
     /// Its end.
     pub ends: DateTime<Utc>,
+    /// Figures by name, as the custom details of an alert: what is more than 20 or 2 KB is cut.
+    pub details: Vec<(String, String)>,
+    /// What it rests on, e.g. the forecast's id: one comment each.
+    pub reference: String,
 }
 
 /// How planning incidents reach the SOC.
@@ -77,10 +84,41 @@ impl PlanningIncident {
         format!("foretide-scope:{}", self.scope)
     }
 
+    /// The figures, a line each.
+    fn figures(&self) -> String {
+        let details = fit_details(&self.details).into_iter();
+        let lines: Vec<String> = details
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        lines.join("\n")
+    }
+
+    /// The comment of this reference: the same one when it is written again.
+    fn comment_id(&self, incident: &str) -> Uuid {
+        let name = format!("foretide/planning/{incident}/{}", self.reference);
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+    }
+
+    fn comment(&self) -> String {
+        let (starts, ends) = (self.starts, self.ends);
+        let words = format!(
+            "{}\n{} to {} UTC\n{}\nRests on {}.",
+            self.title,
+            starts.format("%Y-%m-%d %H:%M"),
+            ends.format("%Y-%m-%d %H:%M"),
+            self.figures(),
+            self.reference
+        );
+        fit_comment(&words)
+    }
+
     /// Puts what is expected into a draft; what people set (severity, status, owner) stays.
     fn write_into(&self, draft: &mut IncidentDraft) {
         draft.title.clone_from(&self.title);
-        draft.description = crate::limits::fit_description(&self.description);
+        let figures = self.figures();
+        let whole = [self.description.as_str(), &figures];
+        let whole: Vec<&str> = whole.into_iter().filter(|part| !part.is_empty()).collect();
+        draft.description = fit_description(&whole.join("\n\n"));
         draft.first_activity = Some(self.starts);
         draft.last_activity = Some(self.ends);
         for label in [PLANNING_LABEL.to_owned(), self.scope_label()] {
@@ -118,10 +156,11 @@ impl PlanningIncidents {
         })
     }
 
-    /// Creates the scope's planning incident, or brings the open one up to date.
+    /// Creates the scope's planning incident, or brings the open one up to date, and comments on what
+    /// it rests on.
     ///
-    /// An answer that is lost makes no second one: the id is derived from scope and window, and an open
-    /// incident of the scope is found by its label.
+    /// An answer that is lost makes no second one: the ids of incident and comment are derived, and an
+    /// open incident of the scope is found by its label. One that a person closed stays closed.
     ///
     /// # Errors
     /// [`ArmError::Conflict`] when somebody changed it between reading and writing: call again.
@@ -129,6 +168,32 @@ impl PlanningIncidents {
         if self.route().await? == PlanningRoute::AnalyticsRule {
             return Ok(PlanningOutcome::LeftToRule);
         }
+        let outcome = self.write(expected).await?;
+        match &outcome {
+            PlanningOutcome::Created(incident)
+            | PlanningOutcome::Updated(incident)
+            | PlanningOutcome::Unchanged(incident) => {
+                let id = expected.comment_id(&incident.name);
+                self.comment_once(&incident.name, id, &expected.comment())
+                    .await?;
+            }
+            PlanningOutcome::LeftClosed(_) | PlanningOutcome::LeftToRule => {}
+        }
+        Ok(outcome)
+    }
+
+    async fn comment_once(&self, incident: &str, id: Uuid, text: &str) -> Result<(), ArmError> {
+        let comments = self.client.comments(incident).await?;
+        let is_there = comments
+            .iter()
+            .any(|comment| comment.name == id.to_string());
+        if !is_there {
+            self.client.put_comment(incident, id, text).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, expected: &PlanningIncident) -> Result<PlanningOutcome, ArmError> {
         if let Some(open) = self.open_one(expected).await? {
             return self.update(open, expected).await;
         }

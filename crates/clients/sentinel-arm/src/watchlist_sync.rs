@@ -281,9 +281,9 @@ impl<L: ChangeLedger> WatchlistSync<L> {
                 search_key: list.search_key.clone(),
             });
         }
-        let current = match self.client.watchlist_items(alias).await {
-            Ok(current) => current,
-            Err(ArmError::NotFound { .. }) => Vec::new(),
+        let (current, is_missing) = match self.client.watchlist_items(alias).await {
+            Ok(current) => (current, false),
+            Err(ArmError::NotFound { .. }) => (Vec::new(), true),
             Err(error) => return Err(error.into()),
         };
         let diff = WatchlistDiff::between(alias, &list.search_key, &current, wanted);
@@ -298,7 +298,8 @@ impl<L: ChangeLedger> WatchlistSync<L> {
                 quota: self.quota,
             });
         };
-        if current.is_empty() {
+        // one without items may also be one that is not there
+        if is_missing || (current.is_empty() && changes > 0) {
             self.client.put_watchlist(alias, list).await?;
         }
         if changes > 0 {

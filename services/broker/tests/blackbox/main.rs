@@ -6,5 +6,6 @@ mod configuration;
 mod executions;
 mod fakes;
 mod kill_switch;
+mod planning;
 mod proposals;
 mod soc;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use foretide_domain::{Phase, SharedClock, SystemClock};
+use foretide_api::governance::v1::GetPhaseRequest;
+use foretide_domain::{Phase, SharedClock, SystemClock, UseCaseId};
 use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
 use foretide_http::ClientOptions;
 use foretide_sentinel_arm::{ArmClient, WorkspaceConfig};
@@ -13,16 +14,25 @@ use foretide_sentinel_content::{Change, Delivery, PackOptions, Plan, PlanStep, P
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::{Format, OutputArgs};
+use crate::cli::{CallerArgs, Format, OutputArgs};
 use crate::config::Config;
+use crate::connection::{self, plainly};
 use crate::render::{print, printable};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContentCommand {
     /// Say what would be added, changed and removed. Writes nothing.
-    Plan(OutputArgs),
+    Plan {
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Lay it out: tables, rules, hunting queries, workbook. Again changes nothing.
-    Apply,
+    Apply {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Take away what Foretide laid out, and nothing else.
     Remove {
         /// Tables too, with every row in them.
@@ -48,9 +58,13 @@ pub(crate) struct ContentConfig {
     pub identity: IdentityConfig,
     /// Region of the workspace.
     pub location: String,
-    /// How far Foretide may go there; automation rules that need more are held back.
-    #[serde(default = "shadow")]
-    pub phase: Phase,
+    /// How far Foretide may go there; automation rules that need more are held back. The auditor is
+    /// asked when it is left out.
+    #[serde(default)]
+    pub phase: Option<Phase>,
+    /// Use case whose phase counts: the one whose windows the rules watch.
+    #[serde(default = "windows_use_case")]
+    pub use_case: UseCaseId,
     /// `direct`, or `endpoint` for private link.
     #[serde(default)]
     pub delivery: Delivery,
@@ -62,8 +76,8 @@ pub(crate) struct ContentConfig {
     pub notify: Option<Playbook>,
 }
 
-fn shadow() -> Phase {
-    Phase::Shadow
+fn windows_use_case() -> UseCaseId {
+    "risk_period".parse().expect("a use case's name")
 }
 
 fn usual_retention() -> u16 {
@@ -77,19 +91,24 @@ pub(super) async fn run(command: ContentCommand, config: &Config) -> anyhow::Res
     let Some(content) = config.content.clone() else {
         bail!("the configuration has no section content: it says which workspace and as whom");
     };
-    let (client, options) = open(content)?;
     match command {
-        ContentCommand::Plan(output) => {
+        ContentCommand::Plan { output, caller } => {
+            let phase = phase(&content, config, &caller).await?;
+            let (client, options) = open(content, phase)?;
             let plan = Plan::make(&client, &options).await?;
             show(&plan, output.format)
         }
-        ContentCommand::Apply => {
+        ContentCommand::Apply { caller } => {
+            let phase = phase(&content, config, &caller).await?;
+            let (client, options) = open(content, phase)?;
             let plan = Plan::make(&client, &options).await?;
             show(&plan, Format::Table)?;
             carry_out(&client, &plan).await?;
             show_way_in(&client).await
         }
         ContentCommand::Remove { with_data } => {
+            // what is ours goes, whatever the phase
+            let (client, options) = open(content, Phase::Shadow)?;
             let plan = Plan::removal(&client, &options, with_data).await?;
             show(&plan, Format::Table)?;
             carry_out(&client, &plan).await
@@ -98,7 +117,34 @@ pub(super) async fn run(command: ContentCommand, config: &Config) -> anyhow::Res
     }
 }
 
-fn open(content: ContentConfig) -> anyhow::Result<(ArmClient, PackOptions)> {
+/// The configured phase, or the one that the auditor knows. Without either nothing is planned: taking
+/// shadow for granted would remove what a phase has brought.
+async fn phase(
+    content: &ContentConfig,
+    config: &Config,
+    caller: &CallerArgs,
+) -> anyhow::Result<Phase> {
+    if let Some(phase) = content.phase {
+        return Ok(phase);
+    }
+    let asking = "the phase is asked of the auditor unless content.phase says it";
+    let peers = connection::open(config, caller, "operator").context(asking)?;
+    let request = GetPhaseRequest {
+        use_case: content.use_case.to_string(),
+    };
+    let answer = peers.auditor().get_phase(request).await;
+    let state = answer
+        .map_err(|status| plainly(&status))
+        .context(asking)?
+        .into_inner()
+        .state
+        .unwrap_or_default();
+    foretide_api::phase("phase", state.phase)
+        .map_err(anyhow::Error::new)
+        .context(asking)
+}
+
+fn open(content: ContentConfig, phase: Phase) -> anyhow::Result<(ArmClient, PackOptions)> {
     let clock: SharedClock = Arc::new(SystemClock);
     let http = foretide_http::client(&ClientOptions::default())?;
     let identity = &content.identity;
@@ -110,7 +156,7 @@ fn open(content: ContentConfig) -> anyhow::Result<(ArmClient, PackOptions)> {
     let client =
         ArmClient::new(workspace, http, Arc::new(tokens), clock).context("content.workspace")?;
     let options = PackOptions {
-        phase: content.phase,
+        phase,
         delivery: content.delivery,
         retention_days: content.retention_days,
         notify: content.notify,

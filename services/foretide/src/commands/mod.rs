@@ -10,6 +10,7 @@ mod queries;
 mod runs;
 mod server;
 mod setup;
+pub(crate) mod write_back;
 
 use std::process::ExitCode;
 
@@ -90,6 +91,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Queries(command) => Box::pin(queries::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Content(command) => Box::pin(content::run(command, &config)).await,
+        Command::WriteBack(command) => Box::pin(write_back::run(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check)
         | Command::Version

@@ -6,6 +6,7 @@ mod forecasts;
 mod issued;
 mod keep;
 mod surges;
+mod watchlist;
 mod windows;
 mod withdrawals;
 mod write_back;

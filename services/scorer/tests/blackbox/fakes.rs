@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -151,6 +152,8 @@ pub(crate) struct FakeAuditor {
     pub(crate) is_down: Arc<Mutex<bool>>,
     /// The phase of every use case; shadow until told otherwise.
     pub(crate) phase: Arc<Mutex<Option<Phase>>>,
+    /// How often it was asked for.
+    pub(crate) phases_asked: Arc<AtomicUsize>,
 }
 
 #[tonic::async_trait]
@@ -192,6 +195,7 @@ impl GovernanceService for FakeAuditor {
         &self,
         request: Request<governance::GetPhaseRequest>,
     ) -> Result<Response<governance::GetPhaseResponse>, Status> {
+        self.phases_asked.fetch_add(1, Ordering::SeqCst);
         if *self.is_down.lock().unwrap() {
             return Err(Status::unavailable("as told"));
         }
@@ -239,6 +243,8 @@ impl GovernanceService for FakeAuditor {
 #[derive(Clone, Default)]
 pub(crate) struct FakeBroker {
     pub(crate) is_halted: Arc<Mutex<bool>>,
+    /// How often it was asked.
+    pub(crate) asked: Arc<AtomicUsize>,
 }
 
 #[tonic::async_trait]
@@ -249,6 +255,7 @@ impl ActionsService for FakeBroker {
         &self,
         _request: Request<actions::GetKillSwitchRequest>,
     ) -> Result<Response<actions::GetKillSwitchResponse>, Status> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(Response::new(actions::GetKillSwitchResponse {
             kill_switch: Some(actions::KillSwitch {
                 engaged: *self.is_halted.lock().unwrap(),

@@ -12,4 +12,5 @@ mod reading;
 mod risk;
 mod standing;
 mod unusable;
+mod watchlist;
 mod world;

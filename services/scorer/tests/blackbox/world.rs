@@ -23,7 +23,7 @@ use foretide_domain::{Role, RunId};
 use foretide_entra::IdentityConfig;
 use foretide_forecasting::{PanelSeries, Regressor, TrainOptions, TrainingPanel, train};
 use foretide_logs_ingestion::RuleConfig;
-use foretide_scorer::config::{Config, OutboxPace, WriteBackConfig};
+use foretide_scorer::config::{Config, OutboxPace, WatchlistConfig, WriteBackConfig};
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
 use foretide_write_back::SinkKind;
@@ -47,6 +47,7 @@ const HISTORY_HOURS: usize = 10 * 168;
 /// How a world is set up.
 pub(crate) struct Setting {
     pub(crate) workspace: Option<Url>,
+    pub(crate) watchlist: Option<WatchlistConfig>,
     pub(crate) onnx_library: Option<PathBuf>,
     pub(crate) folder: Option<Arc<TempDir>>,
 }
@@ -55,6 +56,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             workspace: None,
+            watchlist: None,
             onnx_library: Some(onnx_library()),
             folder: None,
         }
@@ -118,6 +120,7 @@ impl World {
         context.ctx.onnx_library = setting.onnx_library;
         let config = Config {
             write_back: setting.workspace.map(write_back),
+            watchlist: setting.watchlist,
             outbox: OutboxPace {
                 first_wait_ms: 5,
                 longest_wait_ms: 50,

@@ -15,6 +15,8 @@ fn expected(hour: u32, text: &str) -> PlanningIncident {
         severity: Severity::Medium,
         starts: at(hour),
         ends: at(hour + 8),
+        details: Vec::new(),
+        reference: text.to_owned(),
     }
 }
 
@@ -148,4 +150,31 @@ async fn a_workspace_on_defender_is_left_to_the_analytics_rule() {
     let outcome = planning.raise(&expected(8, "128")).await.unwrap();
     assert_eq!(outcome, PlanningOutcome::LeftToRule);
     assert_eq!(world.writes(), writes);
+}
+
+#[tokio::test]
+async fn what_it_rests_on_is_a_comment_each_within_the_limits() {
+    let world = World::new().await;
+    let planning = PlanningIncidents::new(world.client.clone());
+    let mut first = expected(8, "128");
+    first.details = vec![
+        ("Probability".to_owned(), "82%".to_owned()),
+        ("Drivers".to_owned(), "x".repeat(5_000)),
+    ];
+    let PlanningOutcome::Created(made) = planning.raise(&first).await.unwrap() else {
+        panic!("there was none");
+    };
+    assert!(made.description.contains("Probability: 82%"));
+    assert!(made.description.len() < 2_300, "{}", made.description.len());
+    planning.raise(&first).await.unwrap();
+    planning.raise(&expected(9, "forecast 2")).await.unwrap();
+    let comments = world.client.comments(&made.name).await.unwrap();
+    let messages: Vec<&str> = comments.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(
+        messages
+            .iter()
+            .any(|text| text.contains("Rests on forecast 2"))
+    );
+    assert!(messages.iter().all(|text| text.len() < 2_400));
 }

@@ -240,9 +240,8 @@ fn read(row: proposal::Model, decisions: Vec<Decision>) -> Result<ProposalRecord
         .payload_hash
         .parse()
         .map_err(|_| corrupt("payload_hash", "not a hash".to_owned()))?;
-    if row.action_kind != ActionKind::TeamsNotice.name() {
-        return Err(corrupt("action_kind", row.action_kind.clone()));
-    }
+    let kind = ActionKind::of(&row.action_kind)
+        .ok_or_else(|| corrupt("action_kind", row.action_kind.clone()))?;
     let use_case: Result<UseCaseId, _> = row.use_case.parse();
     let use_case = use_case.map_err(|error| corrupt("use_case", error.to_string()))?;
     let approvals = decisions
@@ -260,7 +259,7 @@ fn read(row: proposal::Model, decisions: Vec<Decision>) -> Result<ProposalRecord
         use_case,
         forecast_id: row.forecast_id.map(Into::into),
         risk_window_id: row.risk_window_id.map(Into::into),
-        kind: ActionKind::TeamsNotice,
+        kind,
         title: row.title,
         payload: CanonicalJson::from_stored(row.payload),
         policy_version: row.policy_version.into(),
