@@ -88,12 +88,12 @@ impl Climatology {
         (1.0 - ANCHOR_SHARE) * recent + ANCHOR_SHARE * self.anchor
     }
 
-    fn point(&self, row: &Row<'_>) -> (f64, f64) {
+    fn point(&self, row: &Row) -> (f64, f64) {
         let level = self.level(row.week_level, row.month_level);
         (level, level * self.profile[row.hour_of_week])
     }
 
-    pub(crate) fn forecast(&self, row: &Row<'_>) -> CandidateForecast {
+    pub(crate) fn forecast(&self, row: &Row) -> CandidateForecast {
         let shaped = 1.0 - self.flat;
         let (level, point) = self.point(row);
         let base = shaped * level + self.flat * row.week_level;
@@ -101,12 +101,11 @@ impl Climatology {
         CandidateForecast {
             mean: base + season,
             parts: [base, 0.0, 0.0, season, 0.0, 0.0],
-            per_effect: 0.0,
         }
     }
 
     /// Quantiles before calibration.
-    pub(crate) fn quantiles(&self, row: &Row<'_>) -> [f64; 5] {
+    pub(crate) fn quantiles(&self, row: &Row) -> [f64; 5] {
         let shaped = 1.0 - self.flat;
         let ratios = self.ratios.times(self.point(row).1, row.hour_of_week);
         std::array::from_fn(|index| shaped * ratios[index] + self.flat * row.recent[index])

@@ -24,6 +24,7 @@ mod climatology;
 mod contest;
 pub mod counts;
 mod coverage;
+mod effects;
 mod error;
 mod hierarchy;
 mod intervals;
@@ -48,12 +49,11 @@ pub use candidate::{CandidateKind, CandidateScore};
 pub use candidates::{Autoregression, Parts, STATE_CANDIDATES, Scale, Smoothing, StateStep};
 pub use climatology::{ANCHOR_SHARE, Climatology};
 pub use coverage::{Coverage, Held};
+pub use effects::{EFFECT_LIMIT, RegressorRange};
 pub use error::ForecastError;
 pub use hierarchy::Hierarchy;
 pub use intervals::{HORIZON_BANDS, Intervals, horizon_band};
-pub use model::{
-    EFFECT_LIMIT, PanelModel, PanelPrediction, RegressorRange, SeriesParameters, TABLE_CANDIDATES,
-};
+pub use model::{PanelModel, PanelPrediction, SeriesParameters, TABLE_CANDIDATES};
 pub use panel::{MAX_COUNT, PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 pub use rolling::{
     HourlyHistory, Origin, OriginForecast, RegressorTrack, RollingOptions, forecast_origins,

@@ -4,29 +4,20 @@
 //! point_c`, and quantiles = (1 - share[s]) * (mean + unit(mean) * misses[s, band]) + share[s] * the
 //! calibrated quantiles of climatology. Climatology and the Prophet kinds are computed from tables;
 //! the other candidates come in as columns of parts, which [`crate::StateStep`] makes from fresh
-//! history. The same formulas stand as an ONNX graph in `foretide-onnx`.
+//! history. All of them foresee the series as it would be without events; what the regressors say of
+//! the hour then moves mean and quantiles by a factor. The same formulas stand as an ONNX graph in
+//! `foretide-onnx`.
 
 use crate::calibration::Calibration;
 use crate::candidate::CandidateKind;
 use crate::candidates::{STATE_CANDIDATES, point};
 use crate::climatology::Climatology;
+use crate::effects::with_events;
 use crate::error::ForecastError;
 use crate::intervals::Intervals;
 use crate::schema::{PanelInputs, PanelSchema, RESERVED_DRIVERS};
-use crate::structural::{Link, Structural, logarithmic_mean};
+use crate::structural::{Link, Structural};
 use crate::trees::TreesModel;
-
-/// Range and centre of a regressor in training. Values outside the range are taken as its end: a
-/// model does not extrapolate an effect it has not seen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RegressorRange {
-    /// Value without effect: the median in training.
-    pub centre: f64,
-    /// Smallest value in training.
-    pub low: f64,
-    /// Largest value in training.
-    pub high: f64,
-}
 
 /// Everything the model knows about one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,9 +30,6 @@ pub struct SeriesParameters {
     pub additive: Structural,
     /// Trend and seasons multiplied.
     pub multiplicative: Structural,
-    /// What of the multiplicative model's regressor effects, as logarithms, moves the candidates
-    /// that do not know the regressors (state candidates and climatology): 0 none, 1 all.
-    pub effect_share: f64,
     /// Intervals around the weighted point.
     pub intervals: Intervals,
     /// Share of climatology's own quantiles in those served, 0 to 1.
@@ -57,9 +45,6 @@ pub const TABLE_CANDIDATES: [CandidateKind; 3] = [
     CandidateKind::ProphetMultiplicative,
 ];
 
-/// Regressors together move candidates that do not know them by at most exp of this, up or down.
-pub const EFFECT_LIMIT: f64 = 3.0;
-
 /// A trained model of all series of a use case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PanelModel {
@@ -67,8 +52,6 @@ pub struct PanelModel {
     pub schema: PanelSchema,
     /// Trees learned from all series, if there are enough hours for them.
     pub trees: Option<TreesModel>,
-    /// Ranges of the regressors, in the schema's order.
-    pub regressors: Vec<RegressorRange>,
     /// Parameters of the series, in the schema's order.
     pub series: Vec<SeriesParameters>,
 }
@@ -132,64 +115,33 @@ impl PanelPrediction {
 }
 
 /// One row of inputs.
-pub(crate) struct Row<'a> {
+pub(crate) struct Row {
     pub(crate) days: f64,
     pub(crate) issue_days: f64,
     pub(crate) hour_of_week: usize,
-    pub(crate) regressors: &'a [f64],
     pub(crate) week_level: f64,
     pub(crate) month_level: f64,
     pub(crate) recent: [f64; 5],
 }
 
-/// What one table candidate says about one row. `parts` are the reserved drivers; together with
-/// the effects of the regressors they sum to the mean.
+/// What one table candidate says about one row. `parts` are the reserved drivers; they sum to the
+/// mean.
 pub(crate) struct CandidateForecast {
     pub(crate) mean: f64,
     pub(crate) parts: [f64; RESERVED_DRIVERS.len()],
-    /// Contribution of one unit of effect of a regressor; zero for candidates without regressors.
-    pub(crate) per_effect: f64,
 }
 
 impl SeriesParameters {
-    pub(crate) fn candidate(
-        &self,
-        kind: CandidateKind,
-        row: &Row<'_>,
-        ranges: &[RegressorRange],
-    ) -> CandidateForecast {
+    pub(crate) fn candidate(&self, kind: CandidateKind, row: &Row) -> CandidateForecast {
         match kind {
-            CandidateKind::ProphetAdditive => self.additive.forecast(Link::Identity, row, ranges),
-            CandidateKind::ProphetMultiplicative => {
-                self.multiplicative.forecast(Link::Log, row, ranges)
-            }
+            CandidateKind::ProphetAdditive => self.additive.forecast(Link::Identity, row),
+            CandidateKind::ProphetMultiplicative => self.multiplicative.forecast(Link::Log, row),
             _ => self.climatology.forecast(row),
         }
     }
 
-    /// Logarithm of the factor by which the regressors move candidates that do not know them.
-    pub(crate) fn effect(&self, row: &Row<'_>, ranges: &[RegressorRange]) -> f64 {
-        let sum: f64 = self.each_effect(row, ranges).sum();
-        sum.clamp(-EFFECT_LIMIT, EFFECT_LIMIT)
-    }
-
-    fn each_effect(&self, row: &Row<'_>, ranges: &[RegressorRange]) -> impl Iterator<Item = f64> {
-        let effects = self.multiplicative.effects.iter().zip(ranges);
-        effects
-            .zip(row.regressors)
-            .map(|((effect, range), value)| self.effect_share * effect * range.distance(*value))
-    }
-
-    fn effects(&self, kind: CandidateKind) -> &[f64] {
-        match kind {
-            CandidateKind::ProphetAdditive => &self.additive.effects,
-            CandidateKind::ProphetMultiplicative => &self.multiplicative.effects,
-            _ => &[],
-        }
-    }
-
-    /// Quantiles of a row whose weighted point is `mean`.
-    pub(crate) fn quantiles(&self, mean: f64, band: usize, row: &Row<'_>) -> [f64; 5] {
+    /// Quantiles of a row without events whose weighted point is `mean`.
+    pub(crate) fn quantiles(&self, mean: f64, band: usize, row: &Row) -> [f64; 5] {
         let own = self.intervals.around(mean, band);
         let share = self.climatology_share;
         if share == 0.0 {
@@ -214,17 +166,22 @@ impl PanelModel {
             drivers: vec![0.0; inputs.rows() * width],
         };
         for index in 0..inputs.rows() {
-            let row = inputs.row(index, self.regressors.len());
-            let parameters = &self.series[inputs.series[index] as usize];
+            let row = inputs.row(index);
+            let series = inputs.series[index] as usize;
+            let parameters = &self.series[series];
             let drivers = &mut prediction.drivers[index * width..(index + 1) * width];
-            let mean = self.weighted_mean(parameters, inputs, index, &row, drivers);
+            let (reserved, calendar) = drivers.split_at_mut(RESERVED_DRIVERS.len());
+            let quiet = self.weighted_mean(parameters, inputs, index, &row, reserved);
             // Parts that cancel may leave a rounding error below zero.
-            let mean = mean.max(0.0);
-            let band = inputs.band[index] as usize;
+            let quiet = quiet.max(0.0);
+            let quantiles = parameters.quantiles(quiet, inputs.band[index] as usize, &row);
+            let values = &inputs.regressors[index * calendar.len()..][..calendar.len()];
+            let effects = self.schema.effects_on(series);
+            let (logarithm, mean) = effects.apply(quiet, values, calendar);
             prediction.mean.push(mean);
             prediction
                 .quantiles
-                .push(parameters.quantiles(mean, band, &row));
+                .push(with_events(quantiles, logarithm.exp()));
         }
         Ok(prediction)
     }
@@ -234,11 +191,10 @@ impl PanelModel {
         parameters: &SeriesParameters,
         inputs: &PanelInputs,
         index: usize,
-        row: &Row<'_>,
-        drivers: &mut [f64],
+        row: &Row,
+        reserved: &mut [f64],
     ) -> f64 {
         let mut mean = 0.0;
-        let (reserved, calendar) = drivers.split_at_mut(RESERVED_DRIVERS.len());
         for (kind, parts) in STATE_CANDIDATES.iter().zip(inputs.state_parts(index)) {
             let weight = parameters.weights[kind.index()];
             mean += weight * point(parts);
@@ -249,19 +205,11 @@ impl PanelModel {
         for kind in TABLE_CANDIDATES {
             let weight = parameters.weights[kind.index()];
             if weight != 0.0 {
-                let forecast = parameters.candidate(kind, row, &self.regressors);
+                let forecast = parameters.candidate(kind, row);
                 mean += weight * forecast.mean;
                 for (sum, part) in reserved.iter_mut().zip(forecast.parts) {
                     *sum += weight * part;
                 }
-                for (index, effect) in parameters.effects(kind).iter().enumerate() {
-                    let unit = self.regressors[index].distance(row.regressors[index]);
-                    calendar[index] += weight * forecast.per_effect * effect * unit;
-                }
-            }
-            // Climatology comes last of those that do not know the regressors.
-            if kind == CandidateKind::Climatology && parameters.effect_share > 0.0 {
-                mean += self.add_effects(parameters, mean, row, calendar);
             }
         }
         let weight = parameters.weights[CandidateKind::Trees.index()];
@@ -278,46 +226,14 @@ impl PanelModel {
         }
         mean
     }
-
-    /// Adds to the drivers what the regressors do to a mean that does not know them; gives the sum.
-    fn add_effects(
-        &self,
-        parameters: &SeriesParameters,
-        mean: f64,
-        row: &Row<'_>,
-        calendar: &mut [f64],
-    ) -> f64 {
-        let effect = parameters.effect(row, &self.regressors);
-        let worth = logarithmic_mean(mean, effect);
-        let all: f64 = parameters.each_effect(row, &self.regressors).sum();
-        // Effects beyond the limit share what the limit leaves.
-        let kept = if all == 0.0 { 1.0 } else { effect / all };
-        let mut added = 0.0;
-        for (sum, effect) in calendar
-            .iter_mut()
-            .zip(parameters.each_effect(row, &self.regressors))
-        {
-            *sum += worth * kept * effect;
-            added += worth * kept * effect;
-        }
-        added
-    }
-}
-
-impl RegressorRange {
-    /// Distance from the centre, kept within what training has seen.
-    pub(crate) fn distance(&self, value: f64) -> f64 {
-        value.clamp(self.low, self.high) - self.centre
-    }
 }
 
 impl PanelInputs {
-    fn row(&self, index: usize, regressors: usize) -> Row<'_> {
+    fn row(&self, index: usize) -> Row {
         Row {
             days: self.days[index],
             issue_days: self.issue_days[index],
             hour_of_week: self.hour_of_week[index] as usize,
-            regressors: &self.regressors[index * regressors..(index + 1) * regressors],
             week_level: self.week_level[index],
             month_level: self.month_level[index],
             recent: self.recent[index],

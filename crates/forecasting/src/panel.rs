@@ -48,6 +48,11 @@ impl TrainingPanel {
         self.hour_of_week.len()
     }
 
+    pub(crate) fn regressor_columns(&self) -> Vec<&[f64]> {
+        let columns = self.regressors.iter();
+        columns.map(|one| one.values.as_slice()).collect()
+    }
+
     /// Checks lengths, names and values.
     ///
     /// # Errors
@@ -71,7 +76,7 @@ pub struct ScoringFrame {
     pub hour_of_week: Vec<u8>,
     /// Local hour of the week of each hour of the histories.
     pub history_hour_of_week: Vec<u8>,
-    /// Known-future regressors over the hours ahead.
+    /// Known-future regressors over the histories and then the hours ahead.
     pub regressors: Vec<Regressor>,
     /// The histories, all as long as `history_hour_of_week`.
     pub series: Vec<PanelSeries>,
@@ -95,7 +100,7 @@ impl ScoringFrame {
         }
         check_hours_of_week("hour_of_week", &self.hour_of_week)?;
         check_hours_of_week("history_hour_of_week", &self.history_hour_of_week)?;
-        check_regressors(&self.regressors, self.hour_of_week.len())?;
+        check_regressors(&self.regressors, hours + self.hour_of_week.len())?;
         check_series(&self.series, hours)
     }
 }

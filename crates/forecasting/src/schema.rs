@@ -1,5 +1,8 @@
 //! What a panel model says about itself, and how fresh history becomes its inputs.
 //!
+//! Past events are taken out of the history first: counts are divided by what the regressors of
+//! their hour are known to do (`PanelSchema::effects`).
+//!
 //! The state step: a model holds shapes (seasons, effects, spread); where the series stands *now*
 //! comes in at scoring, computed here from the fresh history: the means of the last week and of the
 //! last four, the quantiles of the last week, and what every state candidate ([`StateStep`]) says
@@ -14,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::CandidateKind;
 use crate::candidates::{Horizon, LocalHistory, Parts, STATE_CANDIDATES, StateStep};
+use crate::effects::{Effects, RegressorRange};
 use crate::error::ForecastError;
 use crate::intervals::{HORIZON_BANDS, horizon_band};
-use crate::panel::{PanelSeries, Regressor, ScoringFrame};
+use crate::panel::ScoringFrame;
 use crate::risk::WindowSpread;
 use crate::statistics::{mean, quantiles_of_sorted};
 use crate::trees::{self, TreesHistory, TreesSeries};
@@ -33,7 +37,7 @@ pub const RESERVED_DRIVERS: [&str; 6] = [
 ];
 
 /// Version of the input and output signature. A model with another one is refused.
-pub const SIGNATURE: &str = "foretide.panel.v2";
+pub const SIGNATURE: &str = "foretide.panel.v3";
 
 /// Hours of fresh history that are of use at scoring: eight weeks.
 pub const STATE_HOURS: usize = 8 * HOURS_OF_WEEK;
@@ -60,6 +64,10 @@ pub struct PanelSchema {
     pub horizon_hours: usize,
     /// Names of the regressors, in the order of their columns.
     pub regressors: Vec<String>,
+    /// Ranges of the regressors in training.
+    pub regressor_ranges: Vec<RegressorRange>,
+    /// For each series, the logarithm of the factor of one unit of each regressor.
+    pub effects: Vec<Vec<f64>>,
     /// Names of the drivers, in the order of their columns: [`RESERVED_DRIVERS`], then regressors.
     pub drivers: Vec<String>,
     /// Hours of fresh history to bring to scoring. At least a week is needed.
@@ -90,7 +98,7 @@ pub struct PanelInputs {
     /// Parts of the point of each of [`STATE_CANDIDATES`], row by row, candidate by candidate:
     /// level, trend, daily season, weekly season.
     pub state_parts: Vec<Parts>,
-    /// Rows of [`crate::trees::row_width`] columns; empty for a model without trees.
+    /// Rows of [`crate::trees::ROW_WIDTH`] columns; empty for a model without trees.
     pub features: Vec<f64>,
     /// Mean of the last 168 known hours.
     pub week_level: Vec<f64>,
@@ -189,7 +197,7 @@ impl PanelSchema {
     /// or looks further ahead than the model was calibrated for.
     pub fn inputs(&self, frame: &ScoringFrame) -> Result<PanelInputs, ForecastError> {
         frame.validate()?;
-        let horizon = frame.hour_of_week.len();
+        let (known, horizon) = (frame.history_hour_of_week.len(), frame.hour_of_week.len());
         if horizon > self.horizon_hours {
             return Err(ForecastError::HorizonTooLong {
                 got: horizon,
@@ -203,11 +211,11 @@ impl PanelSchema {
         for series in &frame.series {
             let index = indices.get(&series.id).copied();
             let index = index.ok_or_else(|| ForecastError::UnknownSeries(series.id.clone()))?;
-            let recent = SeriesState::at_end(&series.values);
-            let paths = self.state_paths(index as usize, series, frame);
-            inputs
-                .features
-                .extend(self.features(series, frame, &columns));
+            let effects = self.effects_on(index as usize);
+            let quiet = effects.without_events(&series.values, &columns);
+            let recent = SeriesState::at_end(&quiet);
+            let paths = self.state_paths(index as usize, &quiet, frame);
+            inputs.features.extend(self.features(&quiet, frame));
             for (ahead, &hour_of_week) in frame.hour_of_week.iter().enumerate() {
                 inputs.series.push(index);
                 inputs.days.push(issue_days + ahead as f64 / 24.0);
@@ -215,7 +223,7 @@ impl PanelSchema {
                 inputs.hour_of_week.push(i64::from(hour_of_week));
                 inputs
                     .regressors
-                    .extend(columns.iter().map(|values| values[ahead]));
+                    .extend(columns.iter().map(|values| values[known + ahead]));
                 inputs.band.push(horizon_band(ahead + 1) as i64);
                 inputs
                     .state_parts
@@ -228,49 +236,37 @@ impl PanelSchema {
         Ok(inputs)
     }
 
-    /// Columns of features in a row.
-    pub(crate) fn feature_width(&self) -> usize {
-        if self.trees {
-            trees::row_width(self.regressors.len())
-        } else {
-            0
+    /// What events do to a series.
+    pub(crate) fn effects_on(&self, series: usize) -> Effects<'_> {
+        Effects {
+            per_unit: &self.effects[series],
+            ranges: &self.regressor_ranges,
         }
     }
 
-    /// Rows of features of the hours ahead. Regressors are known ahead only: before, they are taken
-    /// to be as in the first hour ahead.
-    fn features(&self, series: &PanelSeries, frame: &ScoringFrame, columns: &[&[f64]]) -> Vec<f64> {
+    /// Columns of features in a row.
+    pub(crate) fn feature_width(&self) -> usize {
+        if self.trees { trees::ROW_WIDTH } else { 0 }
+    }
+
+    /// Rows of features of the hours ahead.
+    fn features(&self, quiet: &[f64], frame: &ScoringFrame) -> Vec<f64> {
         if !self.trees {
             return vec![];
         }
-        let known = series.values.len();
         let hours: Vec<u8> = [&frame.history_hour_of_week[..], &frame.hour_of_week[..]].concat();
-        let track = |(name, values): (&String, &&[f64])| {
-            let before = std::iter::repeat_n(values[0], known);
-            Regressor {
-                name: name.clone(),
-                values: before.chain(values.iter().copied()).collect(),
-            }
-        };
-        let regressors: Vec<_> = self.regressors.iter().zip(columns).map(track).collect();
         let history = TreesHistory::new(&TreesSeries {
-            values: &series.values,
+            values: quiet,
             hour_of_week: &hours,
-            regressors: &regressors,
         });
-        history.rows(known, frame.hour_of_week.len())
+        history.rows(quiet.len(), frame.hour_of_week.len())
     }
 
     /// What the state candidates of a series say about the hours ahead, candidate by candidate.
-    fn state_paths(
-        &self,
-        index: usize,
-        series: &PanelSeries,
-        frame: &ScoringFrame,
-    ) -> Vec<Vec<Parts>> {
+    fn state_paths(&self, index: usize, quiet: &[f64], frame: &ScoringFrame) -> Vec<Vec<Parts>> {
         let hours = &frame.history_hour_of_week;
         let first = hours.len().saturating_sub(STATE_HOURS);
-        let local = LocalHistory::new(&series.values[first..], &hours[first..]);
+        let local = LocalHistory::new(&quiet[first..], &hours[first..]);
         let horizon = Horizon::new(hours[hours.len() - 1], &frame.hour_of_week);
         let paths = self.states[index].paths(&local.values, horizon.length);
         paths.iter().map(|path| horizon.pick(path)).collect()

@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use foretide_domain::SeriesId;
 
 use crate::candidate::{CandidateKind, CandidateScore};
-use crate::candidates::StateStep;
+use crate::candidates::{LocalHistory, StateStep};
 use crate::climatology::Climatology;
 use crate::contest::{self, Decision, History, Structurals, blank, origin_days};
 use crate::coverage::Coverage;
+use crate::effects::PanelEvents;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
-use crate::panel::{PanelSeries, TrainingPanel};
+use crate::panel::TrainingPanel;
 use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 use crate::structural::{Design, Link, SeasonBasis, fit};
@@ -164,6 +165,10 @@ struct Course<'a> {
     options: &'a TrainOptions,
     early: Vec<Design<'a>>,
     all: Design<'a>,
+    /// What events did before the first origin of each series.
+    events_before: PanelEvents,
+    /// What they did in all hours.
+    events: PanelEvents,
     /// Learned before the first origin of any series.
     trees: Option<Cow<'a, TreesModel>>,
     given: Option<GivenTrees<'a>>,
@@ -184,7 +189,7 @@ impl<'a> Course<'a> {
         basis: &'a SeasonBasis,
     ) -> Self {
         let hours = panel.hours();
-        let design = |hours| Design::new(basis, &panel.hour_of_week, &panel.regressors, hours);
+        let design = |hours| Design::new(basis, &panel.hour_of_week, &[], hours);
         let mut days: Vec<usize> = panel
             .series
             .iter()
@@ -192,6 +197,9 @@ impl<'a> Course<'a> {
             .collect();
         days.sort_unstable();
         days.dedup();
+        let threads = options.threads;
+        let before_origins = |hours: usize, onset: usize| hours - 24 * origin_days(hours - onset);
+        let events_before = PanelEvents::learn(panel, basis, threads, before_origins);
         Self {
             panel,
             options,
@@ -200,17 +208,19 @@ impl<'a> Course<'a> {
                 None => days
                     .last()
                     .filter(|_| learns_trees(panel, options))
-                    .and_then(|days| trees(panel, options, hours - 24 * days))
+                    .and_then(|days| trees(panel, &events_before, options, hours - 24 * days))
                     .map(Cow::Owned),
             },
             given,
             early: days.iter().map(|days| design(hours - 24 * days)).collect(),
             all: design(hours),
+            events_before,
+            events: PanelEvents::learn(panel, basis, threads, |hours, _| hours),
         }
     }
 
     fn train_all(&self, progress: &mut dyn FnMut(usize, usize)) -> Vec<TrainedSeries> {
-        let series = &self.panel.series;
+        let series: Vec<usize> = (0..self.panel.series.len()).collect();
         let mut trained = Vec::with_capacity(series.len());
         for batch in series.chunks(self.options.threads) {
             trained.extend(self.train_batch(batch));
@@ -219,14 +229,14 @@ impl<'a> Course<'a> {
         trained
     }
 
-    fn train_batch(&self, batch: &[PanelSeries]) -> Vec<TrainedSeries> {
-        if let [single] = batch {
+    fn train_batch(&self, batch: &[usize]) -> Vec<TrainedSeries> {
+        if let &[single] = batch {
             return vec![self.train_series(single)];
         }
         std::thread::scope(|scope| {
             let handles: Vec<_> = batch
                 .iter()
-                .map(|series| scope.spawn(|| self.train_series(series)))
+                .map(|&series| scope.spawn(move || self.train_series(series)))
                 .collect();
             let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
                 handle
@@ -237,13 +247,17 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn train_series(&self, series: &PanelSeries) -> TrainedSeries {
+    fn train_series(&self, index: usize) -> TrainedSeries {
         let panel = self.panel;
+        let series = &panel.series[index];
         let onset = onset(&series.values);
+        let columns = panel.regressor_columns();
+        let before = self.events_before.on(index);
+        let quiet = before.without_events(&series.values, &columns);
         let history = History {
-            values: &series.values,
+            values: &quiet,
+            factors: &before.factors(&columns, panel.hours()),
             hour_of_week: &panel.hour_of_week,
-            regressors: &panel.regressors,
             onset,
             horizon: self.options.horizon_hours,
         };
@@ -251,12 +265,17 @@ impl<'a> Course<'a> {
         let early = self.early.iter().find(|design| design.hours == cut);
         let structurals = structurals(
             early.expect("every cut has a design"),
-            series,
+            &quiet,
             onset,
             |_| true,
         );
         let decision = contest::decide(history, &structurals, self.trees.as_deref(), self.options);
-        let parameters = self.parameters(series, onset, &decision);
+        let quiet = self
+            .events
+            .on(index)
+            .without_events(&series.values, &columns);
+        let parameters = self.parameters(&quiet, onset, &decision);
+        let local = LocalHistory::new(&quiet[onset..], &panel.hour_of_week[onset..]);
         let active_days = (series.values.len() - onset).div_ceil(24);
         let report = SeriesReport {
             id: series.id.clone(),
@@ -269,42 +288,29 @@ impl<'a> Course<'a> {
         };
         TrainedSeries {
             parameters,
-            state: decision.early.refitted(&decision.local.values, |kind| {
-                decision.weights[kind.index()] > 0.0
-            }),
+            state: decision
+                .early
+                .refitted(&local.values, |kind| decision.weights[kind.index()] > 0.0),
             report,
             spreads: WindowSpread::learn(&decision.served),
         }
     }
 
     /// Everything fitted once more, to all hours, as far as it is served.
-    fn parameters(
-        &self,
-        series: &PanelSeries,
-        onset: usize,
-        decision: &Decision,
-    ) -> SeriesParameters {
-        let is_served = |kind: CandidateKind| {
-            let has_effects =
-                kind == CandidateKind::ProphetMultiplicative && decision.effect_share > 0.0;
-            decision.weights[kind.index()] > 0.0 || has_effects
-        };
-        let fitted = structurals(&self.all, series, onset, is_served);
-        let blank = blank(self.panel.regressors.len());
+    fn parameters(&self, quiet: &[f64], onset: usize, decision: &Decision) -> SeriesParameters {
+        let is_served = |kind: CandidateKind| decision.weights[kind.index()] > 0.0;
+        let fitted = structurals(&self.all, quiet, onset, is_served);
+        let blank = blank();
         let [additive_gain, multiplicative_gain] = decision.gains;
         let (additive, multiplicative) = (fitted.additive, fitted.multiplicative);
         SeriesParameters {
             weights: decision.weights,
-            climatology: Climatology::learn(
-                &series.values[onset..],
-                &self.panel.hour_of_week[onset..],
-            )
-            .with_variant(decision.climatology_variant),
+            climatology: Climatology::learn(&quiet[onset..], &self.panel.hour_of_week[onset..])
+                .with_variant(decision.climatology_variant),
             additive: additive.map_or(blank.additive, |model| model.with_gain(additive_gain)),
             multiplicative: multiplicative.map_or(blank.multiplicative, |model| {
                 model.with_gain(multiplicative_gain)
             }),
-            effect_share: decision.effect_share,
             intervals: decision.intervals,
             climatology_share: decision.climatology_share,
             calibration: decision.calibration,
@@ -366,6 +372,8 @@ impl<'a> Course<'a> {
             horizon_hours: self.options.horizon_hours,
             drivers: reserved.chain(names.iter().cloned()).collect(),
             regressors: names,
+            regressor_ranges: self.events.ranges(),
+            effects: self.events.effects(),
             history_hours_needed: STATE_HOURS.min(panel.hours()),
             states: Vec::new(),
             trees: false,
@@ -392,14 +400,13 @@ impl<'a> Course<'a> {
             .any(|one: &SeriesParameters| one.weights[CandidateKind::Trees.index()] > 0.0);
         let learned = || match self.given {
             Some(given) => given.late.cloned(),
-            None => trees(panel, self.options, panel.hours()),
+            None => trees(panel, &self.events, self.options, panel.hours()),
         };
         let trees = is_wanted.then(learned).flatten();
         schema.trees = trees.is_some();
         let model = PanelModel {
             schema,
             trees,
-            regressors: self.all.ranges.clone(),
             series,
         };
         TrainedPanel { model, reports }
@@ -408,9 +415,9 @@ impl<'a> Course<'a> {
 
 /// First hour at which anything happened, so that a product that came late is not thought silent
 /// before; at least [`FEWEST_HOURS`] remain. Zero when nothing ever happened.
-fn onset(values: &[f64]) -> usize {
+pub(crate) fn onset(values: &[f64]) -> usize {
     let first = values.iter().position(|&value| value > 0.0).unwrap_or(0);
-    first.min(values.len() - FEWEST_HOURS)
+    first.min(values.len().saturating_sub(FEWEST_HOURS))
 }
 
 /// Trees pay where they see more than one series.
@@ -419,14 +426,28 @@ fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
 }
 
 /// Trees learned from the first hours of all series.
-fn trees(panel: &TrainingPanel, options: &TrainOptions, hours: usize) -> Option<TreesModel> {
-    let all: Vec<TreesSeries<'_>> = panel
+fn trees(
+    panel: &TrainingPanel,
+    events: &PanelEvents,
+    options: &TrainOptions,
+    hours: usize,
+) -> Option<TreesModel> {
+    let columns = panel.regressor_columns();
+    let quiet: Vec<Cow<'_, [f64]>> = panel
         .series
         .iter()
-        .map(|one| TreesSeries {
-            values: &one.values[..hours],
+        .enumerate()
+        .map(|(index, one)| {
+            events
+                .on(index)
+                .without_events(&one.values[..hours], &columns)
+        })
+        .collect();
+    let all: Vec<TreesSeries<'_>> = quiet
+        .iter()
+        .map(|values| TreesSeries {
+            values,
             hour_of_week: &panel.hour_of_week,
-            regressors: &panel.regressors,
         })
         .collect();
     TreesModel::fit(
@@ -441,32 +462,25 @@ fn trees(panel: &TrainingPanel, options: &TrainOptions, hours: usize) -> Option<
 /// Hours of history that a Prophet kind needs: four weeks.
 const STRUCTURAL_HOURS: usize = 672;
 
-/// Hours it is fitted to at most where no regressor's effect has to be found: thirteen weeks.
+/// Hours it is fitted to at most: thirteen weeks.
 const STRUCTURAL_WINDOW: usize = 13 * 168;
 
 /// The wanted Prophet kinds, fitted to the hours of a design.
 fn structurals(
     design: &Design<'_>,
-    series: &PanelSeries,
+    quiet: &[f64],
     onset: usize,
     is_wanted: impl Fn(CandidateKind) -> bool,
 ) -> Structurals {
-    let onset = if design.ranges.is_empty() {
-        onset.max(design.hours.saturating_sub(STRUCTURAL_WINDOW))
-    } else {
-        onset
-    };
+    let onset = onset.max(design.hours.saturating_sub(STRUCTURAL_WINDOW));
     let is_long = design.hours >= onset + STRUCTURAL_HOURS;
     let fitted = |kind, link| {
         let is_fitted = is_long && is_wanted(kind);
-        is_fitted
-            .then(|| fit(link, design, &series.values, onset))
-            .flatten()
+        is_fitted.then(|| fit(link, design, quiet, onset)).flatten()
     };
     Structurals {
         additive: fitted(CandidateKind::ProphetAdditive, Link::Identity),
         multiplicative: fitted(CandidateKind::ProphetMultiplicative, Link::Log),
-        ranges: design.ranges.clone(),
         trained_to: design.hours,
     }
 }

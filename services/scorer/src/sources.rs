@@ -126,7 +126,7 @@ impl Frames for FeatureStore {
     }
 }
 
-/// Checks that the reply is what was asked for, and takes the regressors of the hours ahead.
+/// Checks that the reply is what was asked for.
 fn read_frame(
     query: &FrameQuery,
     reply: features::GetScoringFrameResponse,
@@ -182,20 +182,19 @@ fn read_frame(
     })
 }
 
-/// A column covers history and horizon: the model wants the horizon.
+/// A column covers history and horizon.
 fn regressor(
     column: features::RegressorColumn,
     history: usize,
     horizon: usize,
 ) -> Result<Regressor, String> {
-    let features::RegressorColumn { name, mut values } = column;
+    let features::RegressorColumn { name, values } = column;
     if values.len() != history + horizon {
         return Err(format!(
             "regressor {name:?} has {} values for {history} + {horizon} hours",
             values.len()
         ));
     }
-    let values = values.split_off(history);
     Ok(Regressor { name, values })
 }
 
@@ -265,9 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn a_good_frame_is_read_and_regressors_are_those_ahead() {
+    fn a_good_frame_is_read_with_regressors_past_and_ahead() {
         let inputs = read_frame(&query(), reply()).unwrap();
-        assert_eq!(inputs.frame.regressors[0].values, [1.0, 2.0]);
+        assert_eq!(inputs.frame.regressors[0].values, [0.0, 0.0, 0.0, 1.0, 2.0]);
         assert_eq!(inputs.frame.history_hour_of_week, [3, 4, 5]);
         assert!((inputs.completeness - 0.75).abs() < f64::EPSILON);
     }

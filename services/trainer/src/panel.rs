@@ -50,19 +50,11 @@ pub(crate) fn last_horizon(panel: &TrainingPanel, horizon: usize) -> Option<Scor
         .len()
         .checked_sub(horizon)
         .filter(|hours| *hours >= WEEK)?;
-    let tail = |values: &[f64]| values[issued..].to_vec();
     Some(ScoringFrame {
         start: panel.start + TimeDelta::hours(i64::try_from(issued).ok()?),
         hour_of_week: panel.hour_of_week[issued..].to_vec(),
         history_hour_of_week: panel.hour_of_week[..issued].to_vec(),
-        regressors: panel
-            .regressors
-            .iter()
-            .map(|one| Regressor {
-                name: one.name.clone(),
-                values: tail(&one.values),
-            })
-            .collect(),
+        regressors: panel.regressors.clone(),
         series: panel
             .series
             .iter()

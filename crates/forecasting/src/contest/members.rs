@@ -19,13 +19,12 @@ pub(super) struct Member {
 }
 
 /// Parameters without any candidate.
-pub(crate) fn blank(regressors: usize) -> SeriesParameters {
+pub(crate) fn blank() -> SeriesParameters {
     SeriesParameters {
         weights: [0.0; CandidateKind::ALL.len()],
         climatology: Climatology::learn(&[], &[]),
-        additive: Structural::absent(Link::Identity, regressors),
-        multiplicative: Structural::absent(Link::Log, regressors),
-        effect_share: 0.0,
+        additive: Structural::absent(Link::Identity),
+        multiplicative: Structural::absent(Link::Log),
         intervals: Intervals::NONE,
         climatology_share: 0.0,
         calibration: Calibration::NONE,
@@ -35,7 +34,7 @@ pub(crate) fn blank(regressors: usize) -> SeriesParameters {
 pub(super) fn state_members(
     history: &History<'_>,
     origins: &[Origin],
-) -> (LocalHistory, Validation, Vec<Member>) {
+) -> (Validation, Vec<Member>) {
     let onset = history.onset;
     let local = LocalHistory::new(&history.values[onset..], &history.hour_of_week[onset..]);
     let horizons: Vec<Horizon> = origins
@@ -71,12 +70,7 @@ pub(super) fn state_members(
             points: points(candidate),
         })
         .collect();
-    (local, validation, members)
-}
-
-/// Whether a candidate does not know the regressors.
-pub(super) fn is_unaware(kind: CandidateKind) -> bool {
-    kind == CandidateKind::Climatology || STATE_CANDIDATES.contains(&kind)
+    (validation, members)
 }
 
 pub(super) fn combined(members: &[Member], shares: &[f64]) -> Vec<Vec<f64>> {

@@ -3,34 +3,33 @@
 //!
 //! Origins lie a day apart over the last days of the history. Parameters are fitted before the
 //! first of them; state steps run at each. Nothing at or after an origin is seen from it.
+//!
+//! The contest is held on the series as it would have been without events ([`crate::effects`]), so
+//! that no candidate is blamed or praised for one; scores and intervals are those of what happened.
 
-mod effects;
 mod members;
 mod origins;
 mod tables;
 
 use crate::calibration::{Calibration, Outcome};
 use crate::candidate::{CandidateKind, CandidateScore};
-use crate::candidates::{LocalHistory, StateStep};
+use crate::candidates::StateStep;
 use crate::coverage::Coverage;
+use crate::effects::with_events;
 use crate::intervals::{Intervals, Missed};
 use crate::metrics::{evaluate_values, pinball_of};
 use crate::train::TrainOptions;
 use crate::trees::TreesModel;
 use crate::weighting;
 
-pub(crate) use effects::Structurals;
 pub(crate) use members::blank;
 use members::{Member, combined, state_members};
 use origins::Origin;
 pub(crate) use origins::{History, origin_days};
+pub(crate) use tables::Structurals;
 
 /// Shares of climatology's own quantiles that the backtest chooses from.
 const SHARES: [f64; 2] = [0.0, 0.5];
-
-/// Share by which the ensemble may be worse than a baseline in days without events, if it knows what
-/// they do.
-const EFFECT_MARGIN: f64 = 0.03;
 
 /// One rolling forecast beside what happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +46,6 @@ pub(crate) struct Decision {
     pub(crate) weights: [f64; CandidateKind::ALL.len()],
     pub(crate) climatology_variant: (f64, f64),
     pub(crate) gains: [f64; 2],
-    pub(crate) effect_share: f64,
     pub(crate) intervals: Intervals,
     pub(crate) climatology_share: f64,
     pub(crate) calibration: Calibration,
@@ -57,7 +55,6 @@ pub(crate) struct Decision {
     pub(crate) served: Vec<Path>,
     pub(crate) hours_of_week: Vec<u8>,
     pub(crate) early: StateStep,
-    pub(crate) local: LocalHistory,
 }
 
 /// Holds the contest.
@@ -68,7 +65,7 @@ pub(crate) fn decide(
     options: &TrainOptions,
 ) -> Decision {
     let origins = history.origins();
-    let (local, validation, mut members) = state_members(&history, &origins);
+    let (validation, mut members) = state_members(&history, &origins);
     let contest = Contest {
         history,
         origins,
@@ -86,19 +83,15 @@ pub(crate) fn decide(
     let errors: Vec<Option<f64>> = members.iter().map(error).collect();
     let shares = weighting::by_error(&errors);
     let points = combined(&members, &shares);
-    let moved = contest.with_effects(&points, &members, &shares);
-    let effect_share = f64::from(u8::from(moved.is_some()));
-    let has_effects = moved.is_some() && structurals.have_effects();
-    let points = moved.unwrap_or(points);
     let ensemble = contest.missed(&points);
     let intervals = Intervals::learn(&ensemble);
     let own = Intervals::crossed(&ensemble, intervals.exponent);
-    let (share, blended) = if options.allows(CandidateKind::Climatology) && !has_effects {
+    let (share, blended) = if options.allows(CandidateKind::Climatology) {
         best_share(&own, &climatology.outcomes)
     } else {
         (0.0, own)
     };
-    let score = |kind, outcomes: &[Outcome]| scored(kind, outcomes);
+    let score = |kind, outcomes: &[Outcome]| scored(kind, &contest.with_events(outcomes));
     let mut scores: Vec<CandidateScore> = members
         .iter()
         .zip(&shares)
@@ -129,19 +122,13 @@ pub(crate) fn decide(
         CandidateKind::Climatology
     };
     let gain = 1.0 - pinball(CandidateKind::Ensemble) / pinball(baseline).max(f64::MIN_POSITIVE);
-    let needed = if has_effects {
-        -EFFECT_MARGIN
-    } else {
-        options.margin
-    };
-    let wins = gain > needed || !options.allows(baseline);
+    let wins = gain > options.margin || !options.allows(baseline);
     let champion = if wins {
         CandidateKind::Ensemble
     } else {
         baseline
     };
     let mut weights = [0.0; CandidateKind::ALL.len()];
-    let mut served_effects = effect_share;
     let (points, outcomes, intervals, climatology_share) = match champion {
         CandidateKind::Ensemble => {
             for (member, share) in members.iter().zip(&shares) {
@@ -156,16 +143,9 @@ pub(crate) fn decide(
                 .map(|member| f64::from(u8::from(member.kind == kind)))
                 .collect();
             let points = combined(&members, &alone);
-            // A baseline, too, is told of events that matter.
-            let told = has_effects
-                .then(|| contest.with_effects(&points, &members, &alone))
-                .flatten();
-            served_effects = f64::from(u8::from(told.is_some()));
-            let knows_no_events = told.is_none();
-            let points = told.unwrap_or(points);
             let missed = contest.missed(&points);
             let intervals = Intervals::learn(&missed);
-            let (share, outcomes) = if kind == CandidateKind::Climatology && knows_no_events {
+            let (share, outcomes) = if kind == CandidateKind::Climatology {
                 (1.0, climatology.outcomes)
             } else {
                 (0.0, Intervals::crossed(&missed, intervals.exponent))
@@ -179,16 +159,14 @@ pub(crate) fn decide(
         weights,
         climatology_variant: climatology.variant,
         gains,
-        effect_share: served_effects,
         intervals,
         climatology_share,
         calibration: climatology.calibration,
         scores,
         gain,
-        served: paths(points, outcomes),
+        served: contest.paths(&points, &outcomes),
         hours_of_week,
         early: validation.early,
-        local,
     }
 }
 
@@ -214,6 +192,34 @@ impl Contest<'_> {
             }
         }
         all
+    }
+
+    /// The factor of every hour ahead of every origin.
+    fn factors(&self) -> impl Iterator<Item = f64> {
+        let ahead = |origin: &Origin| &self.history.factors[self.history.ahead_of(*origin)];
+        self.origins.iter().flat_map(ahead).copied()
+    }
+
+    /// Quantiles and what happened, events put in again.
+    fn with_events(&self, outcomes: &[Outcome]) -> Vec<Outcome> {
+        let put_in = |((quantiles, quiet), factor): (&Outcome, f64)| {
+            (with_events(*quantiles, factor), quiet * factor)
+        };
+        outcomes.iter().zip(self.factors()).map(put_in).collect()
+    }
+
+    /// What would have been served, events put in again.
+    fn paths(&self, points: &[Vec<f64>], outcomes: &[Outcome]) -> Vec<Path> {
+        let mut factors = self.factors();
+        let mut outcomes = self.with_events(outcomes).into_iter();
+        let path = |points: &Vec<f64>| {
+            let factors = factors.by_ref().take(points.len());
+            Path {
+                means: points.iter().zip(factors).map(|(p, f)| p * f).collect(),
+                outcomes: outcomes.by_ref().take(points.len()).collect(),
+            }
+        };
+        points.iter().map(path).collect()
     }
 
     fn hours_of_week(&self) -> Vec<u8> {
@@ -268,15 +274,6 @@ fn scored(kind: CandidateKind, outcomes: &[Outcome]) -> CandidateScore {
         coverage_80: evaluation.coverage_80,
         coverage_95: evaluation.coverage_95,
     }
-}
-
-fn paths(points: Vec<Vec<f64>>, outcomes: Vec<Outcome>) -> Vec<Path> {
-    let mut outcomes = outcomes.into_iter();
-    let path = |means: Vec<f64>| Path {
-        outcomes: outcomes.by_ref().take(means.len()).collect(),
-        means,
-    };
-    points.into_iter().map(path).collect()
 }
 
 impl Decision {

@@ -1,7 +1,6 @@
 //! The moments inside a history at which candidates forecast, and what is known at each.
 
 use crate::model::Row;
-use crate::panel::Regressor;
 use crate::schema::SeriesState;
 use crate::weighting;
 
@@ -17,9 +16,11 @@ pub(crate) fn origin_days(hours: usize) -> usize {
 /// A series' history on the panel's grid.
 #[derive(Clone, Copy)]
 pub(crate) struct History<'a> {
+    /// As it would have been without events.
     pub(crate) values: &'a [f64],
+    /// What events made of it, hour by hour.
+    pub(crate) factors: &'a [f64],
     pub(crate) hour_of_week: &'a [u8],
-    pub(crate) regressors: &'a [Regressor],
     /// First hour that counts.
     pub(crate) onset: usize,
     pub(crate) horizon: usize,
@@ -43,19 +44,14 @@ impl History<'_> {
     }
 
     /// Rows of the hours ahead of an origin, for table candidates whose days start at `day_zero`.
-    pub(super) fn each_row(&self, origin: Origin, day_zero: usize, mut see: impl FnMut(&Row<'_>)) {
+    pub(super) fn each_row(&self, origin: Origin, day_zero: usize, mut see: impl FnMut(&Row)) {
         let known = SeriesState::at_end(&self.values[self.onset..origin.known]);
         let days = |hour: usize| (hour as f64 - day_zero as f64) / 24.0;
-        let mut regressors = vec![0.0; self.regressors.len()];
         for hour in self.ahead_of(origin) {
-            for (value, regressor) in regressors.iter_mut().zip(self.regressors) {
-                *value = regressor.values[hour];
-            }
             see(&Row {
                 days: days(hour),
                 issue_days: days(origin.known),
                 hour_of_week: usize::from(self.hour_of_week[hour]),
-                regressors: &regressors,
                 week_level: known.week_level,
                 month_level: known.month_level,
                 recent: known.recent,

@@ -7,9 +7,16 @@ use crate::calibration::{Calibration, Outcome};
 use crate::candidate::CandidateKind;
 use crate::climatology::{Climatology, VARIANTS};
 use crate::metrics::pinball_of;
-use crate::model::{RegressorRange, SeriesParameters};
-use crate::structural::GAINS;
-use crate::trees::{self, TreesHistory, TreesModel, TreesSeries};
+use crate::model::SeriesParameters;
+use crate::structural::{GAINS, Structural};
+use crate::trees::{ROW_WIDTH, TreesHistory, TreesModel, TreesSeries};
+
+/// Prophet-class models and what they were fitted on; absent where there was too little.
+pub(crate) struct Structurals {
+    pub(crate) additive: Option<Structural>,
+    pub(crate) multiplicative: Option<Structural>,
+    pub(crate) trained_to: usize,
+}
 
 /// Climatology in its best variant.
 pub(super) struct Climate {
@@ -24,13 +31,12 @@ impl Contest<'_> {
         &self,
         kind: CandidateKind,
         parameters: &SeriesParameters,
-        ranges: &[RegressorRange],
         trained_to: usize,
     ) -> Vec<Vec<f64>> {
         let from = |origin: &Origin| {
             let mut points = Vec::with_capacity(self.history.horizon);
             self.history.each_row(*origin, trained_to, |row| {
-                points.push(parameters.candidate(kind, row, ranges).mean);
+                points.push(parameters.candidate(kind, row).mean);
             });
             points
         };
@@ -41,13 +47,11 @@ impl Contest<'_> {
         let history = TreesHistory::new(&TreesSeries {
             values: self.history.values,
             hour_of_week: self.history.hour_of_week,
-            regressors: self.history.regressors,
         });
-        let width = trees::row_width(self.history.regressors.len());
         let from = |origin: &Origin| {
             let ahead = self.history.ahead_of(*origin).len();
             let rows = history.rows(origin.known, ahead);
-            let rows = rows.chunks_exact(width);
+            let rows = rows.chunks_exact(ROW_WIDTH);
             rows.map(|row| model.predict(row).max(0.0)).collect()
         };
         Member {
@@ -109,8 +113,7 @@ impl Contest<'_> {
 
     /// Adds the Prophet kinds with the gain that errs least; gives the gains.
     pub(super) fn prophets(&self, members: &mut Vec<Member>) -> [f64; 2] {
-        let mut parameters = blank(self.history.regressors.len());
-        let ranges = &self.structurals.ranges;
+        let mut parameters = blank();
         let to = self.structurals.trained_to;
         let fitted = [
             (CandidateKind::ProphetAdditive, &self.structurals.additive),
@@ -130,7 +133,7 @@ impl Contest<'_> {
                 } else {
                     parameters.multiplicative = with_gain;
                 }
-                let points = self.table_points(kind, &parameters, ranges, to);
+                let points = self.table_points(kind, &parameters, to);
                 let member = Member { kind, points };
                 (self.error(&member.points), gain, member)
             });

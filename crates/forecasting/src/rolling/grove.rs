@@ -1,5 +1,6 @@
 //! Trees for the fits of a backtest: learned from all series, as of several moments.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +9,12 @@ use chrono::{DateTime, Utc};
 use foretide_domain::HOUR;
 
 use super::check::check_covers;
-use super::{Origin, RegressorTrack, Work};
+use super::{HourlyHistory, Origin, RegressorTrack, Work};
 use crate::candidate::CandidateKind;
 use crate::contest::origin_days;
-use crate::panel::Regressor;
+use crate::effects::PanelEvents;
+use crate::panel::{PanelSeries, Regressor, TrainingPanel};
+use crate::structural::SeasonBasis;
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 
 /// Trees learned from all series as of several moments; none sees an hour after its own.
@@ -34,7 +37,7 @@ impl Grove {
     }
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// Up to when trees may see for an origin: before its validation, and before itself.
     pub(super) fn trees_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
         let end = |hours: usize| self.histories[origin.series].start + HOUR * hours as i32;
@@ -80,23 +83,21 @@ impl Work<'_> {
 
     /// Trees from everything before a moment.
     fn learn_trees(&self, moment: DateTime<Utc>) -> Option<TreesModel> {
-        let known: Vec<(&[f64], Vec<u8>, Vec<Regressor>)> = self
+        let basis = SeasonBasis::new();
+        let known: Vec<(Cow<'_, [f64]>, Vec<u8>)> = self
             .histories
             .iter()
             .filter_map(|history| {
                 let hours = usize::try_from((moment - history.start).num_hours()).ok()?;
                 let hours = hours.min(history.values.len());
-                let regressors = self.regressors_if_covered(history.start, hours)?;
-                let hours_of_week = self.hours_of_week(history.start, hours);
-                Some((&history.values[..hours], hours_of_week, regressors))
+                self.quiet(&basis, history, hours)
             })
             .collect();
         let series: Vec<TreesSeries<'_>> = known
             .iter()
-            .map(|(values, hour_of_week, regressors)| TreesSeries {
+            .map(|(values, hour_of_week)| TreesSeries {
                 values,
                 hour_of_week,
-                regressors,
             })
             .collect();
         let options = TreesOptions {
@@ -104,6 +105,34 @@ impl Work<'_> {
             ..TreesOptions::default()
         };
         TreesModel::fit(&series, &options)
+    }
+
+    /// The first hours of a history as they would have been without events, unless a regressor does
+    /// not reach so far; and their hours of the week.
+    fn quiet(
+        &self,
+        basis: &SeasonBasis,
+        history: &'a HourlyHistory,
+        hours: usize,
+    ) -> Option<(Cow<'a, [f64]>, Vec<u8>)> {
+        let values = &history.values[..hours];
+        if self.regressors.is_empty() {
+            let hour_of_week = self.hours_of_week(history.start, hours);
+            return Some((Cow::Borrowed(values), hour_of_week));
+        }
+        let panel = TrainingPanel {
+            start: history.start,
+            hour_of_week: self.hours_of_week(history.start, hours),
+            regressors: self.regressors_if_covered(history.start, hours)?,
+            series: vec![PanelSeries {
+                id: history.id.clone(),
+                values: values.to_vec(),
+            }],
+        };
+        let events = PanelEvents::learn(&panel, basis, 1, |hours, _| hours);
+        let columns = panel.regressor_columns();
+        let quiet = events.on(0).without_events(values, &columns);
+        Some((quiet, panel.hour_of_week))
     }
 
     /// The regressors over a history, unless one does not reach so far: such a series is not among

@@ -260,14 +260,13 @@ impl Work<'_> {
         let history = &self.histories[origin.series];
         let known = origin.known_hours.saturating_sub(STATE_HOURS);
         let start = history.start + HOUR * origin.known_hours as i32;
+        let first = history.start + HOUR * known as i32;
+        let hours = origin.known_hours - known + self.options.horizon_hours;
         let frame = ScoringFrame {
             start,
             hour_of_week: self.hours_of_week(start, self.options.horizon_hours),
-            history_hour_of_week: self.hours_of_week(
-                history.start + HOUR * known as i32,
-                origin.known_hours - known,
-            ),
-            regressors: self.regressors_over(start, self.options.horizon_hours),
+            history_hour_of_week: self.hours_of_week(first, origin.known_hours - known),
+            regressors: self.regressors_over(first, hours),
             series: vec![PanelSeries {
                 id: history.id.clone(),
                 values: history.values[known..origin.known_hours].to_vec(),

@@ -3,7 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::model::RegressorRange;
+use crate::effects::RegressorRange;
 use crate::panel::Regressor;
 use crate::statistics::variance;
 use crate::week::HOURS_OF_WEEK;

@@ -27,13 +27,12 @@ pub(crate) fn fit(
     onset: usize,
 ) -> Option<Structural> {
     let counts = &values[onset..design.hours];
-    let active = counts.iter().filter(|&&count| count > 0.0).count();
-    if active < FEWEST_ACTIVE_HOURS {
+    if !is_active(counts) {
         return None;
     }
     let (coefficients, scale) = match link {
         Link::Identity => fit_identity(design, counts, onset)?,
-        Link::Log => (fit_log(design, counts, onset)?, 1.0),
+        Link::Log => (fit_log(design, counts, onset)?.coefficients, 1.0),
     };
     let coefficients: Vec<f64> = coefficients
         .into_iter()
@@ -42,12 +41,17 @@ pub(crate) fn fit(
     Some(structural(link, design, counts, &coefficients))
 }
 
+/// Whether enough happened for a season.
+pub(super) fn is_active(counts: &[f64]) -> bool {
+    counts.iter().filter(|&&count| count > 0.0).count() >= FEWEST_ACTIVE_HOURS
+}
+
 /// No fitted count lies further below the mean than by half of this, in logarithms.
 const LOG_FLOOR: f64 = 12.0;
 
 fn structural(link: Link, design: &Design<'_>, counts: &[f64], coefficients: &[f64]) -> Structural {
     let (daily, rest) = coefficients[design.first_daily..].split_at(DAILY_COLUMNS);
-    let (weekly, effects) = rest.split_at(WEEKLY_COLUMNS);
+    let weekly = &rest[..WEEKLY_COLUMNS];
     let daily: Vec<f64> = (0..24)
         .map(|hour| design.basis.daily(hour, daily))
         .collect();
@@ -61,17 +65,11 @@ fn structural(link: Link, design: &Design<'_>, counts: &[f64], coefficients: &[f
             mean(&(0..HOURS_OF_WEEK).map(factor).collect::<Vec<_>>())
         }
     };
-    let unscaled = |(&effect, &scale): (&f64, &f64)| if scale > 0.0 { effect / scale } else { 0.0 };
     Structural {
         level: coefficients[0],
         slope: coefficients[1] * 24.0 / SLOPE_HOURS,
         daily,
         weekly,
-        effects: effects
-            .iter()
-            .zip(&design.regressor_scale)
-            .map(unscaled)
-            .collect(),
         state_gain: 0.0,
         season_mean,
         pseudo_level: 0.1 * mean(counts) + 1e-9,
@@ -98,8 +96,14 @@ fn fit_identity(design: &Design<'_>, counts: &[f64], onset: usize) -> Option<(Ve
     Some((normal.solve(design, noise)?, scale))
 }
 
+/// Coefficients of a quasi-Poisson model and the logarithms of the counts it expects.
+pub(super) struct LogFit {
+    pub(super) coefficients: Vec<f64>,
+    pub(super) logs: Vec<f64>,
+}
+
 /// Quasi-Poisson with a log link by iteratively reweighted least squares.
-fn fit_log(design: &Design<'_>, counts: &[f64], onset: usize) -> Option<Vec<f64>> {
+pub(super) fn fit_log(design: &Design<'_>, counts: &[f64], onset: usize) -> Option<LogFit> {
     let average = mean(counts);
     let highest = counts.iter().copied().fold(0.0, f64::max);
     let (lowest_log, highest_log) = (average.ln() - LOG_FLOOR / 2.0, highest.ln() + 1.0);
@@ -131,38 +135,57 @@ fn fit_log(design: &Design<'_>, counts: &[f64], onset: usize) -> Option<Vec<f64>
             break;
         }
     }
-    coefficients
+    coefficients.map(|coefficients| LogFit { coefficients, logs })
 }
 
 /// Weighted sums of products of the columns with each other and with the target.
-struct NormalEquations {
+#[derive(Clone)]
+pub(super) struct NormalEquations {
     products: Vec<f64>,
     right: Vec<f64>,
 }
 
 impl NormalEquations {
-    fn gather(design: &Design<'_>, onset: usize, weights: &[f64], targets: &[f64]) -> Self {
+    pub(super) fn gather(
+        design: &Design<'_>,
+        onset: usize,
+        weights: &[f64],
+        targets: &[f64],
+    ) -> Self {
         let width = design.width;
-        let mut products = vec![0.0; width * width];
-        let mut right = vec![0.0; width];
+        let mut all = Self {
+            products: vec![0.0; width * width],
+            right: vec![0.0; width],
+        };
         for ((row, &weight), &target) in design.rows_from(onset).zip(weights).zip(targets) {
-            for (first, &value) in row.iter().enumerate() {
-                let weighted = weight * value;
-                right[first] += weighted * target;
-                let sums = &mut products[first * width..first * width + first + 1];
-                for (sum, other) in sums.iter_mut().zip(row) {
-                    *sum += weighted * other;
-                }
-            }
+            all.add(row, weight, target);
         }
-        Self { products, right }
+        all
     }
 
-    fn solve(&self, design: &Design<'_>, noise: f64) -> Option<Vec<f64>> {
+    /// Adds an hour; with its weight below zero, takes it away again.
+    pub(super) fn add(&mut self, row: &[f64], weight: f64, target: f64) {
+        let width = self.right.len();
+        for (first, &value) in row.iter().enumerate() {
+            let weighted = weight * value;
+            self.right[first] += weighted * target;
+            let sums = &mut self.products[first * width..first * width + first + 1];
+            for (sum, other) in sums.iter_mut().zip(row) {
+                *sum += weighted * other;
+            }
+        }
+    }
+
+    /// The matrix with the coefficients' priors.
+    pub(super) fn penalised(&self, design: &Design<'_>, noise: f64) -> Vec<f64> {
         let mut matrix = self.products.clone();
         for (index, precision) in design.precision.iter().enumerate() {
             matrix[index * design.width + index] += noise * precision;
         }
-        solve(&mut matrix, &self.right)
+        matrix
+    }
+
+    pub(super) fn solve(&self, design: &Design<'_>, noise: f64) -> Option<Vec<f64>> {
+        solve(&mut self.penalised(design, noise), &self.right)
     }
 }

@@ -1,19 +1,22 @@
-//! Prophet-class models: a piecewise-linear trend, daily and weekly Fourier seasons and
-//! known-future regressors, added up (identity link) or multiplied (log link).
+//! Prophet-class models: a piecewise-linear trend, daily and weekly Fourier seasons, added up
+//! (identity link) or multiplied (log link); with known-future regressors beside them, what those
+//! did to a series ([`event_effects`]).
 //!
 //! Only what the future needs is kept: where the trend ended, its last slope (damped, so that two
-//! weeks ahead cannot explode), the seasons as tables by local hour, the effects of the regressors,
-//! and how far the newest week moves the level (the state step).
+//! weeks ahead cannot explode), the seasons as tables by local hour, and how far
+//! the newest week moves the level (the state step).
 
 mod cholesky;
 mod design;
+mod events;
 mod fit;
 
 pub(crate) use cholesky::solve;
 pub(crate) use design::{Design, SeasonBasis};
+pub(crate) use events::{EventEffect, event_effects};
 pub(crate) use fit::{GAINS, fit};
 
-use crate::model::{CandidateForecast, RegressorRange, Row};
+use crate::model::{CandidateForecast, Row};
 use crate::week::HOURS_OF_WEEK;
 
 /// However far ahead, the trend moves by at most as many days of its last slope.
@@ -54,8 +57,6 @@ pub struct Structural {
     pub daily: Vec<f64>,
     /// Weekly season by hour of the week; sums to zero.
     pub weekly: Vec<f64>,
-    /// Effect of one unit of each regressor.
-    pub effects: Vec<f64>,
     /// Share of the newest week's surprise that moves the level: 0 none, 1 all.
     pub state_gain: f64,
     /// Mean of the seasons over a week, as a factor (log link) or summand (identity: zero).
@@ -75,7 +76,7 @@ pub(crate) fn damped(days: f64) -> f64 {
 
 impl Structural {
     /// A model that was not fitted and has no weight.
-    pub(crate) fn absent(link: Link, regressors: usize) -> Self {
+    pub(crate) fn absent(link: Link) -> Self {
         let season_mean = match link {
             Link::Identity => 0.0,
             Link::Log => 1.0,
@@ -85,7 +86,6 @@ impl Structural {
             slope: 0.0,
             daily: vec![0.0; 24],
             weekly: vec![0.0; HOURS_OF_WEEK],
-            effects: vec![0.0; regressors],
             state_gain: 0.0,
             season_mean,
             pseudo_level: 1.0,
@@ -100,24 +100,12 @@ impl Structural {
         }
     }
 
-    pub(crate) fn forecast(
-        &self,
-        link: Link,
-        row: &Row<'_>,
-        ranges: &[RegressorRange],
-    ) -> CandidateForecast {
+    pub(crate) fn forecast(&self, link: Link, row: &Row) -> CandidateForecast {
         let trend = self.slope * damped(row.days);
         let daily = self.daily[row.hour_of_week % 24];
         let weekly = self.weekly[row.hour_of_week];
         let recent = self.state_step(link, row);
-        let regressors: f64 = self
-            .effects
-            .iter()
-            .zip(ranges)
-            .zip(row.regressors)
-            .map(|((effect, range), &value)| effect * range.distance(value))
-            .sum();
-        let moved = trend + daily + weekly + recent + regressors;
+        let moved = trend + daily + weekly + recent;
         match link {
             Link::Identity => {
                 let sum = self.level + moved;
@@ -125,7 +113,6 @@ impl Structural {
                 CandidateForecast {
                     mean,
                     parts: [self.level, trend, daily, weekly, recent, mean - sum],
-                    per_effect: 1.0,
                 }
             }
             Link::Log => {
@@ -146,14 +133,13 @@ impl Structural {
                         recent,
                         mean - base - moved * share,
                     ],
-                    per_effect: share,
                 }
             }
         }
     }
 
     /// How far the newest week moves the level, against what the model expected of it.
-    fn state_step(&self, link: Link, row: &Row<'_>) -> f64 {
+    fn state_step(&self, link: Link, row: &Row) -> f64 {
         let trend = self.level + self.slope * damped(row.issue_days - STATE_LAG_DAYS);
         match link {
             Link::Identity => self.state_gain * (row.week_level - trend - self.season_mean),

@@ -5,7 +5,6 @@
 //! learn from series of any level and size.
 
 use super::{TreesSeries, median};
-use crate::panel::Regressor;
 
 const DAY: usize = 24;
 const WEEK: usize = 168;
@@ -19,8 +18,7 @@ const LIMIT: f64 = 30.0;
 /// Columns of a row before the features: the anchor and the unit, both in counts.
 pub const ROW_HEAD: usize = 2;
 
-/// Names of the features, in their order; the values of the regressors follow. Their past is not
-/// looked at, because scoring knows them ahead only.
+/// Names of the features, in their order.
 pub const FEATURES: [&str; 30] = [
     "day_1",
     "day_2",
@@ -54,18 +52,14 @@ pub const FEATURES: [&str; 30] = [
     "week_median",
 ];
 
-/// Number of columns of a row: [`ROW_HEAD`], the [`FEATURES`] and the regressors.
-#[must_use]
-pub fn row_width(regressors: usize) -> usize {
-    ROW_HEAD + FEATURES.len() + regressors
-}
+/// Number of columns of a row: [`ROW_HEAD`] and the [`FEATURES`].
+pub const ROW_WIDTH: usize = ROW_HEAD + FEATURES.len();
 
 /// A series made ready to be asked at any origin: running sums, so that a row costs no scan.
 #[derive(Debug)]
 pub struct TreesHistory<'a> {
     values: &'a [f64],
     hour_of_week: &'a [u8],
-    regressors: &'a [Regressor],
     sum: Vec<f64>,
     squares: Vec<f64>,
     daily_moves: Vec<f64>,
@@ -96,7 +90,6 @@ impl<'a> TreesHistory<'a> {
         Self {
             values,
             hour_of_week: series.hour_of_week,
-            regressors: series.regressors,
             sum: running(values.iter().copied()),
             squares: running(values.iter().map(|value| value * value)),
             daily_moves: moves(DAY),
@@ -115,7 +108,7 @@ impl<'a> TreesHistory<'a> {
     #[must_use]
     pub fn rows(&self, origin: usize, horizon: usize) -> Vec<f64> {
         let standing = self.standing(origin);
-        let mut rows = Vec::with_capacity(horizon * row_width(self.regressors.len()));
+        let mut rows = Vec::with_capacity(horizon * ROW_WIDTH);
         for ahead in 1..=horizon {
             self.row_of(&standing, ahead, &mut rows);
         }
@@ -216,8 +209,6 @@ impl<'a> TreesHistory<'a> {
             from_anchor(days_7_median),
             from_anchor(median_week),
         ]);
-        let regressors = self.regressors.iter();
-        row.extend(regressors.map(|regressor| regressor.values[target]));
     }
 
     /// Hours back to the newest known hour of the same phase, `more` periods further; the oldest

@@ -17,26 +17,23 @@ mod linear;
 mod sample;
 mod tree;
 
-pub use features::{FEATURES, ROW_HEAD, TreesHistory, row_width};
+pub use features::{FEATURES, ROW_HEAD, ROW_WIDTH, TreesHistory};
 pub use linear::Linear;
 pub use tree::{Node, Tree};
 
-use crate::panel::Regressor;
 use crate::schema::RESERVED_DRIVERS;
 use sample::Sample;
 
 /// Rows for each feature below which nothing is learnt.
 const ROWS_A_FEATURE: usize = 4;
 
-/// One series to learn from. Calendar and regressors may reach further than the values.
+/// One series to learn from. The calendar may reach further than the values.
 #[derive(Debug, Clone, Copy)]
 pub struct TreesSeries<'a> {
     /// Hourly counts, oldest first, all finite.
     pub values: &'a [f64],
     /// Local hour of the week of each hour.
     pub hour_of_week: &'a [u8],
-    /// Known-future regressors; all series of a panel have the same ones.
-    pub regressors: &'a [Regressor],
 }
 
 /// How to learn.
@@ -96,7 +93,7 @@ impl TreesModel {
         Some(Self { linear, trees })
     }
 
-    /// The count foreseen for a row of [`row_width`] columns. Not bounded: what is below zero is
+    /// The count foreseen for a row of [`ROW_WIDTH`] columns. Not bounded: what is below zero is
     /// for the caller to cut.
     #[must_use]
     pub fn predict(&self, row: &[f64]) -> f64 {

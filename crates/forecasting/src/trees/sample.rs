@@ -1,6 +1,6 @@
 //! Rows to learn from, drawn from all series by a fixed hash.
 
-use super::features::{ROW_HEAD, TreesHistory, row_width};
+use super::features::{FEATURES, ROW_HEAD, TreesHistory};
 use super::{TreesOptions, TreesSeries};
 
 /// Hours of a series before the first origin that is learnt from; half of a shorter series.
@@ -22,10 +22,9 @@ pub(super) struct Sample {
 impl Sample {
     /// Draws the same number of (origin, hours ahead) pairs from each series that is long enough.
     pub(super) fn draw(series: &[TreesSeries<'_>], options: &TreesOptions) -> Self {
-        let regressors = series.first().map_or(0, |one| one.regressors.len());
         let each = (options.most_rows / series.len().max(1)).clamp(1, options.rows_per_series);
         let mut sample = Self {
-            width: row_width(regressors) - ROW_HEAD,
+            width: FEATURES.len(),
             rows: Vec::new(),
             targets: Vec::new(),
         };

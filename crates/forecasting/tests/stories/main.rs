@@ -1,6 +1,8 @@
 //! What the forecasting crate promises, as stories.
 
 #[cfg(test)]
+mod announced_events;
+#[cfg(test)]
 mod champions;
 #[cfg(test)]
 mod counts;

@@ -69,7 +69,7 @@ proptest! {
         }
         let later = panel_of(vec![("A", seen_later)], vec![random_days(campaign, HOURS)]);
         let mut frame = frame_after(&later, 72);
-        frame.regressors[0].values[3] = far_regressor;
+        frame.regressors[0].values[HOURS + 3] = far_regressor;
         let prediction = model.predict(&model.schema.inputs(&frame).unwrap()).unwrap();
         assert_is_forecast(&model, &prediction);
     }
@@ -244,7 +244,7 @@ fn frames_a_model_cannot_answer_are_refused() {
     let mut more = frame.clone();
     more.regressors.push(Regressor {
         name: "unused".to_owned(),
-        values: vec![0.0; 24],
+        values: vec![0.0; HOURS + 24],
     });
     assert!(
         model.schema.inputs(&more).is_ok(),
@@ -256,6 +256,7 @@ fn frames_a_model_cannot_answer_are_refused() {
     let mut short = frame;
     short.history_hour_of_week.truncate(100);
     short.series[0].values.truncate(100);
+    short.regressors[0].values.truncate(124);
     let error = model.schema.inputs(&short).unwrap_err();
     assert_eq!(
         error,

@@ -86,7 +86,7 @@ pub(crate) fn panel_of(series: Vec<(&str, Vec<f64>)>, regressors: Vec<Regressor>
     }
 }
 
-/// The frame that follows a panel: everything known, `horizon` hours ahead, regressors at zero.
+/// The frame that follows a panel: everything known, `horizon` hours ahead, regressors at zero there.
 pub(crate) fn frame_after(panel: &TrainingPanel, horizon: usize) -> ScoringFrame {
     let hours = panel.hours();
     ScoringFrame {
@@ -98,7 +98,7 @@ pub(crate) fn frame_after(panel: &TrainingPanel, horizon: usize) -> ScoringFrame
             .iter()
             .map(|regressor| Regressor {
                 name: regressor.name.clone(),
-                values: vec![0.0; horizon],
+                values: [&regressor.values[..], &vec![0.0; horizon]].concat(),
             })
             .collect(),
         series: panel.series.clone(),

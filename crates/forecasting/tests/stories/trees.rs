@@ -1,8 +1,7 @@
 //! The global trees: they learn what a seasonal rule misses, peek at nothing, and repeat themselves.
 
-use foretide_forecasting::Regressor;
 use foretide_forecasting::trees::{
-    ROW_HEAD, TreesHistory, TreesModel, TreesOptions, TreesSeries, row_width,
+    ROW_HEAD, ROW_WIDTH, TreesHistory, TreesModel, TreesOptions, TreesSeries,
 };
 use proptest::prelude::*;
 
@@ -21,7 +20,6 @@ fn views<'a>(counts: &'a [Vec<f64>], clock: &'a [u8]) -> Vec<TreesSeries<'a>> {
     let view = |values: &'a Vec<f64>| TreesSeries {
         values,
         hour_of_week: clock,
-        regressors: &[],
     };
     counts.iter().map(view).collect()
 }
@@ -42,8 +40,7 @@ fn foresee(
     horizon: usize,
 ) -> Vec<f64> {
     let rows = TreesHistory::new(series).rows(origin, horizon);
-    let width = row_width(series.regressors.len());
-    rows.chunks_exact(width)
+    rows.chunks_exact(ROW_WIDTH)
         .map(|row| model.predict(row))
         .collect()
 }
@@ -93,49 +90,6 @@ fn a_series_of_another_size_is_foreseen_alike() {
 }
 
 #[test]
-fn a_holiday_seen_before_is_foreseen() {
-    let clock = hours_of_week(0, 2500);
-    let is_off = |hour: usize| (hour / 24) % 11 == 4;
-    let holiday = Regressor {
-        name: "holiday".to_owned(),
-        values: (0..2500)
-            .map(|hour| f64::from(u8::from(is_off(hour))))
-            .collect(),
-    };
-    let share = |hour: usize| if is_off(hour) { 0.3 } else { 1.0 };
-    let counts: Vec<Vec<f64>> = (0..8)
-        .map(|seed| draw(seed, 2500, |hour| share(hour) * business_week(hour, 80.0)))
-        .collect();
-    let regressors = [holiday];
-    let series: Vec<_> = counts
-        .iter()
-        .map(|values| TreesSeries {
-            values: &values[..2304],
-            hour_of_week: &clock,
-            regressors: &regressors,
-        })
-        .collect();
-    let model = TreesModel::fit(&series, &options()).unwrap();
-    // Day 96 is a working day, day 92 + 11 = 103 the next one off.
-    assert!(is_off(103 * 24) && !is_off(102 * 24));
-    let noon_off = |values: &[f64]| values[24 + 12];
-    for values in &counts {
-        let one = TreesSeries {
-            values: &values[..102 * 24],
-            hour_of_week: &clock,
-            regressors: &regressors,
-        };
-        let foreseen = foresee(&model, &one, 102 * 24, HORIZON);
-        let ordinary = business_week(103 * 24 + 12, 80.0);
-        assert!(
-            noon_off(&foreseen) < 0.65 * ordinary,
-            "{} of {ordinary}",
-            noon_off(&foreseen)
-        );
-    }
-}
-
-#[test]
 fn f7_the_parts_of_a_forecast_sum_to_it() {
     let clock = hours_of_week(0, 1000);
     let counts: Vec<_> = (0..3).map(|seed| wandering(seed, 900)).collect();
@@ -143,7 +97,7 @@ fn f7_the_parts_of_a_forecast_sum_to_it() {
     let model = TreesModel::fit(&series, &options()).unwrap();
     for row in TreesHistory::new(&series[1])
         .rows(700, HORIZON)
-        .chunks_exact(row_width(0))
+        .chunks_exact(ROW_WIDTH)
     {
         let sum: f64 = model.parts(row, 35.5).iter().sum();
         let count = model.predict(row).max(0.0);
@@ -205,7 +159,7 @@ proptest! {
                 row
             })
             .collect();
-        prop_assert_eq!(rows[0].len(), row_width(0));
+        prop_assert_eq!(rows[0].len(), ROW_WIDTH);
         prop_assert!(rows[0].iter().all(|value| value.is_finite()));
         prop_assert!(rows[0][1] > 0.0, "the unit is above zero");
         prop_assert_eq!(&rows[0], &rows[1]);

@@ -13,7 +13,7 @@ use crate::graph::{Graph, Value};
 pub(super) struct Candidate {
     /// `[N]`
     pub(super) mean: Value,
-    /// `[N, D]`
+    /// The reserved drivers, `[N, 6]`.
     pub(super) drivers: Value,
 }
 
@@ -62,8 +62,6 @@ struct Moves {
     daily: Value,
     weekly: Value,
     recent: Value,
-    /// Effects of the regressors, `[N, R]`.
-    effects: Option<Value>,
     /// All together.
     moved: Value,
 }
@@ -93,7 +91,7 @@ impl Panel<'_> {
             weekly: Some(season),
             ..Parts::default()
         };
-        let drivers = self.drivers(parts, None);
+        let drivers = self.drivers(parts);
         Candidate { mean, drivers }
     }
 
@@ -139,7 +137,7 @@ impl Panel<'_> {
             recent: Some(moves.recent),
             bounds: Some(bounds),
         };
-        let drivers = self.drivers(parts, moves.effects);
+        let drivers = self.drivers(parts);
         Candidate { mean, drivers }
     }
 
@@ -160,10 +158,6 @@ impl Panel<'_> {
         let all = counts(&moves.moved);
         let above_base = graph.sub(&mean, &base);
         let bounds = graph.sub(&above_base, &all);
-        let effects = moves.effects.map(|effects| {
-            let share = graph.columns(std::slice::from_ref(&share));
-            graph.mul(&effects, &share)
-        });
         let parts = Parts {
             level: Some(base),
             trend: Some(trend),
@@ -172,13 +166,8 @@ impl Panel<'_> {
             recent: Some(recent),
             bounds: Some(bounds),
         };
-        let drivers = self.drivers(parts, effects);
+        let drivers = self.drivers(parts);
         Candidate { mean, drivers }
-    }
-
-    /// Effects of the regressors in the multiplicative model, as logarithms, `[N, R]`.
-    pub(super) fn multiplicative_effects(&mut self) -> Option<Value> {
-        self.effects(&MULTIPLICATIVE, "effects.unaware")
     }
 
     /// Everything that moves a structural model from its level, on the scale of its link.
@@ -192,21 +181,12 @@ impl Panel<'_> {
         let weekly = tables.structural_list(place.of, |one| &one.weekly);
         let weekly = self.by_hour(&format!("{}.weekly", place.name), HOURS_OF_WEEK, &weekly);
         let recent = self.state_step(place, level, &slope);
-        let effects = self.effects(place, &format!("{}.effects", place.name));
-        let mut moved = self.graph.sum(&[&trend, &daily, &weekly, &recent]);
-        if let Some(effects) = &effects {
-            let axis = self.graph.integers_once("column_axis", &[1]);
-            let sum = self
-                .graph
-                .apply_with("ReduceSum", &[effects, &axis], &[("keepdims", 0)]);
-            moved = self.graph.add(&moved, &sum);
-        }
+        let moved = self.graph.sum(&[&trend, &daily, &weekly, &recent]);
         Moves {
             trend,
             daily,
             weekly,
             recent,
-            effects,
             moved,
         }
     }
@@ -241,23 +221,13 @@ impl Panel<'_> {
         self.graph.mul(&gain, &surprise)
     }
 
-    /// Effects of the regressors, `[N, R]`.
-    fn effects(&mut self, place: &Place, name: &str) -> Option<Value> {
-        let distances = self.rows.distances.clone()?;
-        let values = Tables(self.model).structural_list(place.of, |one| &one.effects);
-        let dims = [self.model.series.len(), self.model.regressors.len()];
-        let table = self.graph.table(name, &dims, &values);
-        let effects = self.graph.gather(&table, &self.rows.series, 0);
-        Some(self.graph.mul(&effects, &distances))
-    }
-
     fn of_series(&mut self, place: &Place, name: &str, of: fn(&Structural) -> f64) -> Value {
         let values = Tables(self.model).structural(place.of, of);
         self.by_series(&format!("{}.{name}", place.name), &values)
     }
 
-    /// Drivers `[N, D]`: the reserved ones, then the regressors.
-    pub(super) fn drivers(&mut self, parts: Parts, effects: Option<Value>) -> Value {
+    /// The reserved drivers as columns.
+    pub(super) fn drivers(&mut self, parts: Parts) -> Value {
         let zero = self.graph.number(0.0);
         let none = self.graph.mul(&self.rows.days, &zero);
         let Parts {
@@ -270,22 +240,8 @@ impl Panel<'_> {
         } = parts;
         let reserved: [Option<Value>; RESERVED_DRIVERS.len()] =
             [level, trend, daily, weekly, recent, bounds];
-        let mut columns: Vec<Value> = reserved
-            .into_iter()
-            .map(|part| part.unwrap_or_else(|| none.clone()))
-            .collect();
-        let regressors = self.model.regressors.len();
-        match effects {
-            Some(effects) => {
-                let reserved = self.graph.columns(&columns);
-                self.graph
-                    .apply_with("Concat", &[&reserved, &effects], &[("axis", 1)])
-            }
-            None => {
-                columns.extend(vec![none; regressors]);
-                self.graph.columns(&columns)
-            }
-        }
+        let columns = reserved.map(|part| part.unwrap_or_else(|| none.clone()));
+        self.graph.columns(&columns)
     }
 }
 

@@ -6,13 +6,13 @@
 //! Runtime is fast on long rows and slow on many short ones.
 
 mod candidates;
+mod events;
 mod quantiles;
 mod tables;
 mod trees;
 
 use foretide_forecasting::{
-    CandidateKind, EFFECT_LIMIT, PanelModel, PanelSchema, RESERVED_DRIVERS, STATE_CANDIDATES,
-    TABLE_CANDIDATES,
+    CandidateKind, PanelModel, PanelSchema, RESERVED_DRIVERS, STATE_CANDIDATES, TABLE_CANDIDATES,
 };
 use prost::Message;
 
@@ -83,8 +83,10 @@ pub(crate) const STATE_PARTS: usize = 4;
 pub fn write(model: &PanelModel) -> Result<Vec<u8>, OnnxError> {
     check(model)?;
     let mut panel = Panel::new(model);
-    let (mean, drivers) = panel.weighted_candidates();
-    let quantiles = panel.quantiles(&mean);
+    let (quiet, drivers) = panel.weighted_candidates();
+    let quantiles = panel.quantiles(&quiet);
+    let (mean, quantiles, drivers) = panel.with_events(quiet, quantiles, &drivers);
+    let quantiles = panel.graph.apply("Transpose", &[&quantiles]);
     panel.graph.output(&quantiles, outputs::QUANTILES, 5);
     let mean = panel.graph.columns(&[mean]);
     panel.graph.output(&mean, outputs::MEAN, 1);
@@ -118,13 +120,14 @@ fn check(model: &PanelModel) -> Result<(), OnnxError> {
     } = &model.schema;
     let fits = series.len() == model.series.len()
         && !series.is_empty()
-        && regressors.len() == model.regressors.len()
         && model.schema.trees == model.trees.is_some()
-        && model.series.iter().all(|parameters| {
-            [&parameters.additive, &parameters.multiplicative]
-                .iter()
-                .all(|structural| structural.effects.len() == regressors.len())
-        });
+        && regressors.len() == model.schema.regressor_ranges.len()
+        && series.len() == model.schema.effects.len()
+        && model
+            .schema
+            .effects
+            .iter()
+            .all(|effects| effects.len() == regressors.len());
     let problem = || OnnxError::Foreign("its schema and its parameters differ in size".to_owned());
     fits.then_some(()).ok_or_else(problem)
 }
@@ -199,7 +202,8 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Sum over the candidates by their weights, those that have any: mean `[N]`, drivers `[N, D]`.
+    /// Sum over the candidates by their weights, those that have any: mean `[N]` without events,
+    /// reserved drivers `[N, 6]`.
     fn weighted_candidates(&mut self) -> (Value, Value) {
         let mut total = self.state_candidates();
         for kind in TABLE_CANDIDATES {
@@ -207,10 +211,6 @@ impl<'a> Panel<'a> {
             if weights.iter().any(|&weight| weight != 0.0) {
                 let candidate = self.candidate(kind);
                 total = self.with_candidate(&total, kind, &weights, &candidate);
-            }
-            // Climatology comes last of those that do not know the regressors.
-            if kind == CandidateKind::Climatology {
-                total = self.with_effects(total);
             }
         }
         let weights = Tables(self.model).weights(CandidateKind::Trees);
@@ -221,37 +221,6 @@ impl<'a> Panel<'a> {
         }
         let zero = self.graph.number(0.0);
         (self.graph.max(&total.0, &zero), total.1)
-    }
-
-    /// What the regressors do to candidates that do not know them.
-    fn with_effects(&mut self, total: (Value, Value)) -> (Value, Value) {
-        let shares = Tables(self.model).each(|one| one.effect_share);
-        if shares.iter().all(|&share| share == 0.0) {
-            return total;
-        }
-        let Some(effects) = self.multiplicative_effects() else {
-            return total;
-        };
-        let share = self.by_series("effects.share", &shares);
-        let graph = &mut self.graph;
-        let column = graph.columns(&[share]);
-        let effects = graph.mul(&effects, &column);
-        let axis = graph.integers_once("column_axis", &[1]);
-        let all = graph.apply_with("ReduceSum", &[&effects, &axis], &[("keepdims", 0)]);
-        let effect = graph.clamp(&all, -EFFECT_LIMIT, EFFECT_LIMIT);
-        let worth = candidates::logarithmic_mean(graph, &total.0, &effect);
-        let (zero, one) = (graph.number(0.0), graph.number(1.0));
-        let is_none = graph.apply("Equal", &[&all, &zero]);
-        let divisor = graph.apply("Where", &[&is_none, &one, &all]);
-        let kept = graph.div(&effect, &divisor);
-        let kept = graph.apply("Where", &[&is_none, &one, &kept]);
-        let factor = graph.mul(&worth, &kept);
-        let column = graph.columns(&[factor]);
-        let counts = graph.mul(&effects, &column);
-        let sum = graph.apply_with("ReduceSum", &[&counts, &axis], &[("keepdims", 0)]);
-        let mean = graph.add(&total.0, &sum);
-        let drivers = self.drivers(candidates::Parts::default(), Some(counts));
-        (mean, self.graph.add(&total.1, &drivers))
     }
 
     fn with_candidate(
@@ -282,9 +251,7 @@ impl<'a> Panel<'a> {
         let mean = graph.apply_with("ReduceSum", &[&parts, &axis], &[("keepdims", 0)]);
         let zero = graph.number(0.0);
         let none = graph.mul(&self.rows.days, &zero);
-        let others = self.model.schema.drivers.len() - STATE_PARTS;
-        debug_assert!(RESERVED_DRIVERS.len() >= STATE_PARTS, "parts come first");
-        let others = graph.columns(&vec![none; others]);
+        let others = graph.columns(&vec![none; RESERVED_DRIVERS.len() - STATE_PARTS]);
         let drivers = graph.apply_with("Concat", &[&parts, &others], &[("axis", 1)]);
         (mean, drivers)
     }
@@ -316,13 +283,14 @@ impl<'a> Panel<'a> {
 
 /// Distances of the regressors from their centres, kept within what training has seen.
 fn regressor_distances(graph: &mut Graph, model: &PanelModel) -> Option<Value> {
-    let count = model.regressors.len();
+    let ranges = &model.schema.regressor_ranges;
+    let count = ranges.len();
     if count == 0 {
         return None;
     }
     let values = graph.input(inputs::REGRESSORS, Element::Double, &[count]);
     let column = |of: fn(&foretide_forecasting::RegressorRange) -> f64| -> Vec<f64> {
-        model.regressors.iter().map(of).collect()
+        ranges.iter().map(of).collect()
     };
     let low = graph.table("regressors.low", &[count], &column(|range| range.low));
     let high = graph.table("regressors.high", &[count], &column(|range| range.high));

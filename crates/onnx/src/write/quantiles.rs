@@ -6,19 +6,18 @@ use super::tables::Tables;
 use crate::graph::{Graph, Value};
 
 impl Panel<'_> {
-    /// Quantiles `[N, 5]` of rows whose weighted point is `mean`.
+    /// Quantiles `[5, N]` of rows without events whose weighted point is `mean`.
     pub(super) fn quantiles(&mut self, mean: &Value) -> Value {
         let own = self.conformal(mean);
         let shares = Tables(self.model).each(|one| one.climatology_share);
-        let mixed = if shares.iter().all(|&share| share == 0.0) {
+        if shares.iter().all(|&share| share == 0.0) {
             own
         } else {
             let share = self.by_series("climatology.share", &shares);
             let climate = self.climate_quantiles();
             let climate = self.calibrated(&climate);
             blend(&mut self.graph, &share, &climate, &own)
-        };
-        self.graph.apply("Transpose", &[&mixed])
+        }
     }
 
     /// The point and what it is usually missed by, in order and not below zero; `[5, N]`.

@@ -35,7 +35,7 @@ impl Panel<'_> {
             level: Some(level),
             ..Parts::default()
         };
-        let drivers = self.drivers(parts, None);
+        let drivers = self.drivers(parts);
         Candidate { mean, drivers }
     }
 }

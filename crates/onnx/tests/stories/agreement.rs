@@ -1,6 +1,6 @@
 //! Native and ONNX predictions of the same inputs are the same numbers.
 
-use foretide_forecasting::trees::row_width;
+use foretide_forecasting::trees::ROW_WIDTH;
 use foretide_forecasting::{CandidateKind, HORIZON_BANDS, PanelModel};
 use foretide_onnx::{OnnxForecaster, metadata, write};
 use proptest::prelude::*;
@@ -87,8 +87,8 @@ fn f8_extreme_rows_agree() {
     let mut model = trained_with_trees(&panel);
     for parameters in &mut model.series {
         parameters.weights = [1.0 / CANDIDATES as f64; CANDIDATES];
-        parameters.effect_share = 0.7;
     }
+    model.schema.effects = vec![vec![0.7, -0.4]; 4];
     let forecaster = OnnxForecaster::load(&runtime(), &write(&model).unwrap()).unwrap();
     let ordinary = model.schema.inputs(&frame_after(&panel, 9, 72)).unwrap();
     for size in [0.0, 1e-12, -1e6, 1e9, 1e12] {
@@ -107,8 +107,7 @@ fn f8_extreme_rows_agree() {
         rows.issue_days.fill(1e4);
         rows.regressors.fill(1e12);
         // The features themselves are limited; the anchor and the unit before them are not.
-        let width = row_width(2);
-        for row in rows.features.chunks_exact_mut(width) {
+        for row in rows.features.chunks_exact_mut(ROW_WIDTH) {
             (row[0], row[1]) = (count, count / 10.0 + 1e-9);
         }
         let native = model.predict(&rows).unwrap();
@@ -141,7 +140,11 @@ proptest! {
             for parameters in &mut model.series {
                 parameters.climatology_share = share;
                 parameters.weights = std::array::from_fn(|index| weights[index] / sum);
-                parameters.effect_share = weights[0];
+            }
+            for effects in &mut model.schema.effects {
+                for (effect, weight) in effects.iter_mut().zip(&weights) {
+                    *effect = 3.0 * weight - 1.0;
+                }
             }
         }
         let found = difference(&model, &frame_after(&panel, late, horizon));

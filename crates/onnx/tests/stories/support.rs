@@ -86,7 +86,7 @@ pub(crate) fn frame_after(panel: &TrainingPanel, late: usize, horizon: usize) ->
         start: panel.start + Duration::hours(hours as i64),
         hour_of_week: hours_of_week(hours, horizon),
         history_hour_of_week: hours_of_week(0, hours),
-        regressors: regressors(&mut rng, panel.regressors.len(), horizon),
+        regressors: regressors(&mut rng, panel.regressors.len(), hours + horizon),
         series: panel.series.iter().map(grown).collect(),
     }
 }
@@ -105,7 +105,6 @@ pub(crate) fn trained_with_trees(panel: &TrainingPanel) -> PanelModel {
         .map(|one| TreesSeries {
             values: &one.values,
             hour_of_week: &panel.hour_of_week,
-            regressors: &panel.regressors,
         })
         .collect();
     let mut model = trained(panel);
