@@ -165,6 +165,9 @@ pub struct ForecastArgs {
     /// many standard deviations.
     #[arg(long, value_name = "K", value_parser = factor)]
     pub(crate) threshold_sd: Option<f64>,
+    /// Leaves out series under 14 days and names them, instead of refusing the file.
+    #[arg(long, conflicts_with = "cutoffs")]
+    pub(crate) skip_short: bool,
 }
 
 /// Load that an hour can carry.

@@ -10,7 +10,7 @@ use foretide_forecasting::risk::learned_capacity;
 use foretide_series_files::{ColumnKind, TableWriter, Value};
 
 use crate::arguments::{Capacity, ForecastArgs};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, is_short};
 use crate::rolling::{Carried, Served, carried_by, forecast_all};
 
 /// Hours that a threshold of mean and standard deviations looks back on: 30 days.
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let mut output = Output::create(args, &inputs)?;
     let mut carried = Carried::default();
     let expected = inputs.cutoffs().unwrap_or(inputs.history.series());
+    let mut skipped = Vec::new();
     let fitting = Instant::now();
     forecast_all(
         &inputs,
@@ -33,6 +34,10 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         expected,
         &mut |series| match inputs.cutoffs_of(&series.id) {
             Some(known) => Ok(known),
+            None if args.skip_short && is_short(series) => {
+                skipped.push(series.id.clone());
+                Ok(vec![])
+            }
             None => {
                 inputs.check_length(series)?;
                 Ok(vec![series.values.len()])
@@ -47,6 +52,7 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let rows = output.writer.rows();
     output.writer.finish()?;
     carried.print();
+    print_skipped(&skipped);
     let filled = match inputs.history.filled() {
         0 => String::new(),
         hours => format!(", {hours} missing hours filled in"),
@@ -60,6 +66,24 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         args.output.display()
     );
     Ok(())
+}
+
+/// Names at most this many of the series that were left out.
+const MOST_NAMED: usize = 10;
+
+fn print_skipped(skipped: &[String]) {
+    if skipped.is_empty() {
+        return;
+    }
+    let named = skipped[..skipped.len().min(MOST_NAMED)].join(", ");
+    let more = match skipped.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    println!(
+        "left out, shorter than 14 days: {} ({named}{more})",
+        skipped.len()
+    );
 }
 
 struct Output<'a> {

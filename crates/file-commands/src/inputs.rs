@@ -76,7 +76,7 @@ impl Inputs {
 
     /// Refuses a series that is too short to forecast.
     pub(crate) fn check_length(&self, series: &HourlySeries) -> Result<(), SeriesFileError> {
-        if series.values.len() >= FEWEST_HOURS {
+        if !is_short(series) {
             return Ok(());
         }
         Err(SeriesFileError::of_file(
@@ -87,11 +87,16 @@ impl Inputs {
                 series.values.len()
             ),
             format!(
-                "give at least {FEWEST_HOURS} ({} days), or leave the series out",
+                "give at least {FEWEST_HOURS} ({} days), or leave it out with --skip-short",
                 FEWEST_HOURS / 24
             ),
         ))
     }
+}
+
+/// Whether a series is too short to forecast.
+pub(crate) fn is_short(series: &HourlySeries) -> bool {
+    series.values.len() < FEWEST_HOURS
 }
 
 fn by_series(cutoffs: Vec<Cutoff>) -> HashMap<String, Vec<Cutoff>> {

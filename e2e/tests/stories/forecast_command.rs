@@ -309,6 +309,27 @@ async fn a_gap_is_filled_when_one_says_with_what() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn short_series_can_be_left_out() -> anyhow::Result<()> {
+    let desk = Desk::new()?;
+    let long = history(&["long"], HOURS);
+    let short = history(&["short"], 200);
+    let rows = short.split_once('\n').map(|(_, rows)| rows);
+    desk.put("history.csv", format!("{long}{}", rows.unwrap_or_default()))?;
+    let line = "forecast --history history.csv --output f.csv --horizon 24";
+    refuses(&desk.runs(line).await?, 65, &["\"short\" has only 200"]);
+    let said = desk
+        .runs(&format!("{line} --skip-short"))
+        .await?
+        .success()?;
+    let left_out = "left out, shorter than 14 days: 1 (short)";
+    assert!(said.stdout.contains(left_out), "{}", said.stdout);
+    let forecasts = desk.rows("f.csv")?;
+    assert_eq!(forecasts.rows.len(), 24);
+    assert!(forecasts.column("unique_id").iter().all(|id| *id == "long"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn wrong_usage_says_what_is_allowed() -> anyhow::Result<()> {
     let desk = Desk::new()?;
     for (line, said) in [
