@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files: Vec<PathBuf> = [
         "types/v1/types.proto",
         "ingestion/v1/ingestion.proto",
+        "ingestion/v1/pseudonyms.proto",
         "features/v1/features.proto",
         "training/v1/training.proto",
         "scoring/v1/scoring.proto",

@@ -13,7 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Ledger), Box::new(Queries)]
+        vec![
+            Box::new(Ledger),
+            Box::new(Queries),
+            Box::new(crate::pseudonyms::Pseudonyms),
+        ]
     }
 }
 

@@ -16,6 +16,7 @@ pub mod broker;
 pub mod feature_store;
 pub mod ingestion;
 pub mod orchestrator;
+mod pseudonyms;
 pub mod queue;
 pub mod scorer;
 pub mod trainer;

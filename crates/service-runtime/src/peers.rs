@@ -7,6 +7,7 @@ use foretide_api::actions::v1::actions_service_client::ActionsServiceClient;
 use foretide_api::features::v1::feature_store_service_client::FeatureStoreServiceClient;
 use foretide_api::governance::v1::governance_service_client::GovernanceServiceClient;
 use foretide_api::ingestion::v1::ingestion_service_client::IngestionServiceClient;
+use foretide_api::ingestion::v1::pseudonym_service_client::PseudonymServiceClient;
 use foretide_api::orchestration::v1::orchestration_service_client::OrchestrationServiceClient;
 use foretide_api::scoring::v1::scoring_service_client::ScoringServiceClient;
 use foretide_api::training::v1::training_service_client::TrainingServiceClient;
@@ -132,6 +133,13 @@ impl Peers {
             credentials: Credentials::bearer(token),
             ..self.clone()
         }
+    }
+
+    /// The names behind pseudonyms; the service that ingests keeps them.
+    #[must_use]
+    pub fn pseudonyms(&self) -> PseudonymServiceClient<AuthedChannel> {
+        PseudonymServiceClient::with_interceptor(self.ingestion.clone(), self.credentials.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     clients! {

@@ -68,6 +68,8 @@ async fn help_is_there_for_every_command() -> anyhow::Result<()> {
         vec!["actions", "reject"],
         vec!["runs", "show"],
         vec!["jobs", "retry"],
+        vec!["pseudonyms", "resolve"],
+        vec!["pseudonyms", "drop-epoch"],
         vec!["config", "check"],
         vec!["version"],
     ] {

@@ -12,6 +12,7 @@ mod forecast_command;
 mod lineage;
 mod log_analytics;
 mod microsoft_clients;
+mod pseudonyms;
 mod real_input;
 mod recovery;
 mod scale;

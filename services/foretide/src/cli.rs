@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretide_file_commands::FileCommand;
 
 use crate::commands::content::ContentCommand;
+use crate::commands::pseudonyms::PseudonymsCommand;
 use crate::commands::write_back::WriteBackCommand;
 use crate::services::ServiceName;
 
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// Rows written back: what the workspace accepted, and what was taken back.
     #[command(subcommand)]
     WriteBack(WriteBackCommand),
+    /// Names behind pseudonyms: who is told is audited; keys, and how names go for good.
+    #[command(subcommand)]
+    Pseudonyms(PseudonymsCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -207,7 +207,7 @@ impl Starter {
             name: service.name(),
             ..self.context.clone()
         };
-        let built = build(service, &ctx, &self.config)
+        let built = Box::pin(build(service, &ctx, &self.config))
             .await
             .with_context(|| format!("cannot start {}", service.name()))?;
         let authenticator = self.authenticator.clone();

@@ -22,8 +22,14 @@ pub struct Config {
     pub files: Option<FilesConfig>,
     /// The Log Analytics query API.
     pub log_analytics: Option<LogAnalyticsConfig>,
-    /// Key for pseudonyms, 64 hexadecimal digits. Losing it makes old and new hashes differ.
+    /// Master key of pseudonyms, 64 hexadecimal digits. It wraps the secrets of all epochs: without
+    /// it nothing can be resolved any more, and old and new rows cannot be told apart.
     pub pseudonym_key: Option<SecretString>,
+    /// The master key before a change, until the service has started once with both.
+    pub previous_pseudonym_key: Option<SecretString>,
+    /// How often a person may try to look behind pseudonyms or to change their keys within an hour;
+    /// 20 when left out.
+    pub pseudonym_resolves_an_hour: Option<u32>,
     /// Where a key is made and kept when none is given.
     pub state_folder: Option<PathBuf>,
 }
@@ -221,6 +227,11 @@ impl Config {
             return refuse("pseudonym_key", "set, or else state_folder", "neither");
         }
         Ok(())
+    }
+
+    /// How often a person may try to look behind pseudonyms within an hour.
+    pub(crate) fn tries_an_hour(&self) -> u32 {
+        self.pseudonym_resolves_an_hour.unwrap_or(20)
     }
 
     /// The tables that are read.

@@ -7,7 +7,7 @@ use foretide_domain::Measure;
 use foretide_lake::buckets::BucketRow;
 use foretide_sentinel_tables::Counting;
 
-use crate::event::{Event, Stream};
+use crate::event::{Event, Stream, Thing};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -162,12 +162,12 @@ fn counts(measure: Measure, state: &DayState) -> Vec<(Place<'_>, f64)> {
             })
             .collect(),
         Measure::UniqueSourceIpsDaily => {
-            let addresses: BTreeSet<u64> =
+            let addresses: BTreeSet<Thing> =
                 events.iter().filter_map(|event| event.address).collect();
             distinct(addresses.into_iter().map(|_| 0))
         }
         Measure::UniqueAttackerIps => {
-            let addresses: BTreeSet<(i64, u64)> = events
+            let addresses: BTreeSet<(i64, Thing)> = events
                 .iter()
                 .filter_map(|event| Some((hour_of(event), event.address?)))
                 .collect();
@@ -183,7 +183,7 @@ fn as_declared<'e>(measure: Measure, events: &[&'e Event]) -> Vec<(Place<'e>, f6
         Counting::Things => places.map(|(place, _)| (place, 1.0)).collect(),
         Counting::Sum(_) => places.map(|(place, event)| (place, event.amount)).collect(),
         Counting::Distinct(_) => {
-            let different: BTreeSet<(Place<'_>, u64)> = places
+            let different: BTreeSet<(Place<'_>, Thing)> = places
                 .filter_map(|((hour, severity, product, tactic), event)| {
                     // a day is one place, whatever the hour
                     let hour = if measure.is_daily() { 0 } else { hour };

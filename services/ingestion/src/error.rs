@@ -5,6 +5,7 @@ use foretide_db::DbError;
 use foretide_domain::SentinelTable;
 
 use crate::source::IngestError;
+use crate::vault::VaultError;
 
 /// A call that could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum IngestionError {
     /// The source cannot be reached.
     #[error("the source cannot be reached")]
     Source(#[source] IngestError),
+    /// The keys of pseudonyms.
+    #[error("the keys of pseudonyms cannot be had")]
+    Vault(#[from] VaultError),
     /// The ledger.
     #[error("the ledger does not answer")]
     Ledger(#[from] DbError),
@@ -25,6 +29,7 @@ impl ServiceError for IngestionError {
         match self {
             Self::NotConfigured(_) => ErrorCode::InvalidArgument,
             Self::Source(_) => ErrorCode::Unavailable,
+            Self::Vault(error) => error.code(),
             Self::Ledger(error) if error.is_transient() => ErrorCode::Unavailable,
             Self::Ledger(_) => ErrorCode::Internal,
         }

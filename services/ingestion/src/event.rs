@@ -87,6 +87,15 @@ fn measure_slice(measure: Measure) -> &'static [Measure] {
     at.map_or(&[], |at| &ALL[at..=at])
 }
 
+/// Somebody or something that is counted once, however often it is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Thing {
+    /// The epoch of its pseudonym; 0 when it names nobody.
+    pub(crate) epoch: u32,
+    /// Keyed hash; with the epoch, what its pseudonym says.
+    pub(crate) hash: u64,
+}
+
 /// A thing that is counted. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
@@ -106,8 +115,8 @@ pub(crate) struct Event {
     pub(crate) product: String,
     /// First tactic, or empty.
     pub(crate) tactic: String,
-    /// Keyed hash of its source address.
-    pub(crate) address: Option<u64>,
+    /// Its source address, account or machine, or whatever else of it is counted once.
+    pub(crate) address: Option<Thing>,
     /// How much, where amounts are counted.
     pub(crate) amount: f64,
 }
@@ -131,6 +140,10 @@ fn moments(values: Vec<Option<i64>>) -> PolarsResult<Column> {
         TimeUnit::Milliseconds,
         Some(TimeZone::UTC),
     ))
+}
+
+fn things<T>(events: &[Event], of: fn(Thing) -> T) -> Vec<Option<T>> {
+    events.iter().map(|event| event.address.map(of)).collect()
 }
 
 /// Events as a table of the lake.
@@ -172,10 +185,8 @@ pub(crate) fn to_frame(
         texts("severity", |event| &event.severity),
         texts("product", |event| &event.product),
         texts("tactic", |event| &event.tactic),
-        Column::new(
-            "address".into(),
-            events.iter().map(|event| event.address).collect::<Vec<_>>(),
-        ),
+        Column::new("address".into(), things(events, |thing| thing.hash)),
+        Column::new("address_epoch".into(), things(events, |thing| thing.epoch)),
         Column::new(
             "amount".into(),
             events.iter().map(|event| event.amount).collect::<Vec<_>>(),
@@ -205,6 +216,9 @@ pub(crate) fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Event>> {
     let products = frame.column("product")?.str()?;
     let tactics = frame.column("tactic")?.str()?;
     let addresses = frame.column("address")?.u64()?;
+    // files from before there were epochs have no such column
+    let epochs = frame.column("address_epoch").ok();
+    let epochs = epochs.map(Column::u32).transpose()?;
     let amounts = frame.column("amount")?.f64()?;
     let missing = || PolarsError::ComputeError("an event has an empty field".into());
     (0..frame.height())
@@ -220,7 +234,10 @@ pub(crate) fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Event>> {
                 severity: severities.get(at).ok_or_else(missing)?.to_owned(),
                 product: products.get(at).ok_or_else(missing)?.to_owned(),
                 tactic: tactics.get(at).ok_or_else(missing)?.to_owned(),
-                address: addresses.get(at),
+                address: addresses.get(at).map(|hash| Thing {
+                    epoch: epochs.and_then(|epochs| epochs.get(at)).unwrap_or(0),
+                    hash,
+                }),
                 amount: amounts.get(at).ok_or_else(missing)?,
             })
         })
@@ -240,7 +257,7 @@ mod tests {
             any::<Option<u32>>(),
             any::<bool>(),
             "\\PC{0,12}",
-            any::<Option<u64>>(),
+            any::<Option<(u32, u64)>>(),
             0.0_f64..1e9,
         )
             .prop_map(
@@ -253,7 +270,7 @@ mod tests {
                     severity: "High".to_owned(),
                     product: label,
                     tactic: String::new(),
-                    address,
+                    address: address.map(|(epoch, hash)| Thing { epoch, hash }),
                     amount,
                 },
             )

@@ -2,7 +2,7 @@
 //!
 //! A [`source`] is read table by table: exported tables on disk or in an object store, or the Log
 //! Analytics query API. What is kept of a row is the little that is counted; users and addresses
-//! become keyed hashes on the way in. From the events of a day its buckets are computed anew
+//! become pseudonyms on the way in, and what stands behind those lies sealed in a vault. From the events of a day its buckets are computed anew
 //! whenever one of them is new, and written beside the older ones, so that what was known at any
 //! earlier moment can still be read. The ledger remembers what was read, how far, and what was
 //! refused and why: nothing is dropped without a trace.
@@ -26,6 +26,7 @@ mod service;
 pub mod source;
 mod storage;
 mod tables;
+mod vault;
 
 use std::sync::Arc;
 
@@ -33,31 +34,41 @@ pub use config::Config;
 pub use error::IngestionError;
 use foretide_api::MAX_MESSAGE_BYTES;
 use foretide_api::ingestion::v1::ingestion_service_server::{IngestionServiceServer, SERVICE_NAME};
+use foretide_api::ingestion::v1::pseudonym_service_server::{
+    PseudonymServiceServer, SERVICE_NAME as PSEUDONYM_SERVICE_NAME,
+};
 use foretide_db::Database;
+use foretide_domain::SharedClock;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
-pub use pseudonym::{KeyError, Pseudonyms};
 pub use service::{
     Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness, TableOutcome,
 };
 pub use storage::{QuarantinedRow, QueryCost, Watermark};
 use tonic::service::Routes;
+pub use vault::{MasterKeyError, VaultError};
 
 use crate::files::FilesSource;
 use crate::log_analytics::LogAnalyticsSource;
+use crate::pseudonym::Pseudonyms;
 use crate::recorder::Recorder;
 use crate::source::HistorySource;
 use crate::storage::Ledger;
+use crate::vault::{AuditLog, MasterKeys, Vault};
 
 /// Builds the service.
 ///
 /// # Errors
 /// When the configuration, the database, the pseudonym key or the source cannot be used.
 pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
-    let ingestion = open(ctx, config).await?;
+    let (ingestion, vault) = Box::pin(open_all(ctx, config)).await?;
     let server = IngestionServiceServer::new(grpc::Grpc::new(ingestion))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(BuiltService::new(Routes::new(server), vec![SERVICE_NAME]))
+    let pseudonyms = PseudonymServiceServer::new(vault::Grpc::new(vault.clone()));
+    let routes = Routes::new(server).add_service(pseudonyms);
+    let names = vec![SERVICE_NAME, PSEUDONYM_SERVICE_NAME];
+    let telling = vault.tell_of_master_key(ctx.shutdown.clone());
+    Ok(BuiltService::new(routes, names).with_background(telling))
 }
 
 /// Opens the use cases without a server, for benchmarks and embedding.
@@ -65,6 +76,10 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
 /// # Errors
 /// As [`build`].
 pub async fn open(ctx: &ServiceContext, config: Config) -> Result<Ingestion, BuildError> {
+    Ok(Box::pin(open_all(ctx, config)).await?.0)
+}
+
+async fn open_all(ctx: &ServiceContext, config: Config) -> Result<(Ingestion, Vault), BuildError> {
     config
         .validate()
         .map_err(|problem| BuildError::new("the configuration of ingestion", problem))?;
@@ -74,6 +89,14 @@ pub async fn open(ctx: &ServiceContext, config: Config) -> Result<Ingestion, Bui
     foretide_migrations::migrate::<foretide_migrations::ingestion::Migrator>(&database)
         .await
         .map_err(|error| BuildError::new("the schema of ingestion", error))?;
+    let masters = MasterKeys::load(&config)
+        .map_err(|error| BuildError::new("the master key of pseudonyms", error))?;
+    let audit: Arc<dyn AuditLog> = Arc::new(ctx.peers.clone());
+    let clock = SharedClock::clone(&ctx.clock);
+    let tries = config.tries_an_hour();
+    let vault = Vault::open(database.clone(), masters, audit, clock, tries)
+        .await
+        .map_err(|error| BuildError::new("the vault of pseudonyms", error))?;
     let ledger = Ledger::new(database);
     let recorder = Recorder::new(ctx.lake.clone(), ledger.clone());
     let tables = config.tables();
@@ -81,26 +104,23 @@ pub async fn open(ctx: &ServiceContext, config: Config) -> Result<Ingestion, Bui
     let cost = cost
         .map(|workspace| workspace.cost.clone())
         .unwrap_or_default();
-    let source = open_source(ctx, config, recorder)?;
-    let clock = foretide_domain::SharedClock::clone(&ctx.clock);
-    Ok(Ingestion::new(source, ledger, tables, cost, clock))
+    let source = open_source(ctx, config, recorder, vault.pseudonyms())?;
+    let clock = SharedClock::clone(&ctx.clock);
+    let ingestion = Ingestion::new(source, ledger, tables, cost, clock, vault.clone());
+    Ok((ingestion, vault))
 }
 
 fn open_source(
     ctx: &ServiceContext,
     config: Config,
     recorder: Recorder,
+    pseudonyms: Pseudonyms,
 ) -> Result<Arc<dyn HistorySource>, BuildError> {
     if let Some(workspace) = config.log_analytics {
         let source = LogAnalyticsSource::open(workspace, ctx.lake.clone(), recorder, &ctx.clock)
             .map_err(|error| BuildError::new("the Log Analytics source", error))?;
         return Ok(Arc::new(source));
     }
-    let pseudonyms = Pseudonyms::load(
-        config.pseudonym_key.as_ref(),
-        config.state_folder.as_deref(),
-    )
-    .map_err(|error| BuildError::new("the pseudonym key of ingestion", error))?;
     let files = config.files.unwrap_or_default();
     let source = FilesSource::open(files, pseudonyms, recorder)
         .map_err(|error| BuildError::new("the files source", error))?;

@@ -1,49 +1,27 @@
-//! Keyed hashes in place of names and addresses.
+//! Keyed hashes in place of names and addresses, as rows are read.
 //!
-//! Users and addresses never reach the lake. Where their number matters, a keyed hash stands for
-//! them: the same address gives the same hash, and without the key no list of addresses gives it
-//! away.
+//! Users, machines and addresses never reach the lake. A pseudonym of the epoch that was in force on
+//! the day of the row stands for them, and what is behind it goes into the vault, sealed, in the
+//! transaction that registers what was read. Whatever else rows are told apart by (ids of alerts,
+//! whole rows) becomes a fingerprint: a keyed hash that has nothing behind it and whose key stays,
+//! since a row that comes again after a change of keys must be known as the same row.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use foretide_pseudonyms::{EntityKind, KeyRing, Pseudonym, SealedValue, normalised};
 use hmac::{Hmac, Mac};
-use rand::TryRngCore;
-use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-const KEY_BYTES: usize = 32;
-const KEY_FILE: &str = "pseudonym.key";
+use crate::event::{Thing, day_of};
 
-/// A key that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// Neither a key nor a place to keep one.
-    #[error("set pseudonym_key, or state_folder in which a key is made")]
-    Nowhere,
-    /// Not 64 hexadecimal digits.
-    #[error("the pseudonym key from {origin} must be 64 hexadecimal digits")]
-    Malformed {
-        /// Where it came from.
-        origin: String,
-    },
-    /// The file cannot be read or made.
-    #[error("the key file {} cannot be used", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The machine gives no randomness.
-    #[error("no random numbers for a new key: {0}")]
-    NoRandomness(String),
-}
-
-/// Makes keyed hashes. Cheap to clone.
+/// The keys in force. Clones share them.
 #[derive(Clone)]
-pub struct Pseudonyms(Hmac<Sha256>);
+pub(crate) struct Pseudonyms {
+    fingerprints: Hmac<Sha256>,
+    ring: Arc<RwLock<Arc<KeyRing>>>,
+}
 
 impl std::fmt::Debug for Pseudonyms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,32 +30,61 @@ impl std::fmt::Debug for Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// Takes the configured key, or the one in the state folder, which is made when missing.
-    ///
-    /// # Errors
-    /// When there is no usable key and none can be made.
-    pub fn load(key: Option<&SecretString>, folder: Option<&Path>) -> Result<Self, KeyError> {
-        if let Some(key) = key {
-            return Self::from_hex(key.expose_secret(), "pseudonym_key");
+    pub(crate) fn new(fingerprints: Hmac<Sha256>, ring: KeyRing) -> Self {
+        Self {
+            fingerprints,
+            ring: Arc::new(RwLock::new(Arc::new(ring))),
         }
-        let path = folder.ok_or(KeyError::Nowhere)?.join(KEY_FILE);
-        let text = read_or_make(&path)?;
-        Self::from_hex(text.trim(), &path.display().to_string())
     }
 
-    fn from_hex(text: &str, origin: &str) -> Result<Self, KeyError> {
-        let mut key = [0; KEY_BYTES];
-        hex::decode_to_slice(text, &mut key).map_err(|_| KeyError::Malformed {
-            origin: origin.to_owned(),
-        })?;
-        Ok(Self(
-            Hmac::new_from_slice(&key).expect("a key of any length is taken"),
-        ))
+    /// The keys as they are now.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&ring)
     }
 
+    /// Puts other keys in force, for everything that is read from now on.
+    pub(crate) fn replace(&self, ring: KeyRing) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+
+    /// What hashes the rows of one object, under the keys as they are now.
+    pub(crate) fn of_object(&self) -> ObjectPseudonyms {
+        ObjectPseudonyms {
+            fingerprints: self.fingerprints.clone(),
+            ring: self.ring(),
+            met: RefCell::default(),
+        }
+    }
+}
+
+/// An entity that was met: its pseudonym and, sealed, its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) pseudonym: Pseudonym,
+    pub(crate) sealed: SealedValue,
+    /// What it is called in the other epochs, should it have been met there.
+    pub(crate) elsewhere: Vec<Pseudonym>,
+}
+
+/// Hashes the rows of one object and remembers whom it met.
+#[derive(Clone)]
+pub(crate) struct ObjectPseudonyms {
+    fingerprints: Hmac<Sha256>,
+    ring: Arc<KeyRing>,
+    met: RefCell<HashMap<Pseudonym, Met>>,
+}
+
+impl std::fmt::Debug for ObjectPseudonyms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ObjectPseudonyms(..)")
+    }
+}
+
+impl ObjectPseudonyms {
     /// 128 bits for a thing of this kind. The parts are kept apart: ("a","bc") is not ("ab","c").
     pub(crate) fn hash(&self, kind: &str, parts: &[&[u8]]) -> u128 {
-        let mut mac = self.0.clone();
+        let mut mac = self.fingerprints.clone();
         for part in std::iter::once(kind.as_bytes()).chain(parts.iter().copied()) {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             mac.update(part);
@@ -88,92 +95,104 @@ impl Pseudonyms {
         u128::from_be_bytes(first)
     }
 
-    /// 64 bits for an address: enough to count distinct ones.
-    pub(crate) fn address(&self, address: &str) -> u64 {
-        let hash = self.hash("address", &[address.as_bytes()]);
-        u64::try_from(hash >> 64).expect("64 bits are left")
-    }
-}
-
-fn read_or_make(path: &Path) -> Result<String, KeyError> {
-    let failed = |source| KeyError::File {
-        path: path.to_owned(),
-        source,
-    };
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        read => return read.map_err(failed),
-    }
-    let mut key = [0; KEY_BYTES];
-    rand::rngs::OsRng
-        .try_fill_bytes(&mut key)
-        .map_err(|error| KeyError::NoRandomness(error.to_string()))?;
-    let text = hex::encode(key);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    match create_private(path).and_then(|mut file| file.write_all(text.as_bytes())) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::read_to_string(path).map_err(failed)
+    /// 64 bits for a thing that is counted once and names nobody.
+    pub(crate) fn thing(&self, text: &str) -> Thing {
+        let hash = self.hash("thing", &[text.as_bytes()]);
+        Thing {
+            epoch: 0,
+            hash: u64::try_from(hash >> 64).expect("64 bits are left"),
         }
-        written => written.map(|()| text).map_err(failed),
     }
-}
 
-fn create_private(path: &Path) -> io::Result<fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    /// The pseudonym of somebody or something in a row of that moment (milliseconds since 1970);
+    /// nothing when the value names nothing.
+    pub(crate) fn entity(&self, kind: EntityKind, value: &str, moment: i64) -> Option<Thing> {
+        let normal = normalised(kind, value)?;
+        let (_, keys) = self.ring.in_force(day_of(moment))?;
+        let pseudonym = keys.pseudonym(kind, &normal);
+        let mut met = self.met.borrow_mut();
+        if !met.contains_key(&pseudonym)
+            && let Some(sealed) = keys.seal(pseudonym, &normal)
+        {
+            let others = self.ring.pseudonyms(kind, &normal);
+            let elsewhere = others.filter(|other| *other != pseudonym).collect();
+            let entity = Met {
+                pseudonym,
+                sealed,
+                elsewhere,
+            };
+            met.insert(pseudonym, entity);
+        }
+        Some(Thing {
+            epoch: pseudonym.epoch.0,
+            hash: pseudonym.hash,
+        })
+    }
+
+    /// Whom the object's rows have met so far, in the order of their pseudonyms.
+    pub(crate) fn take_met(&self) -> Vec<Met> {
+        let mut met: Vec<Met> = self.met.take().into_values().collect();
+        met.sort_unstable_by_key(|met| met.pseudonym);
+        met
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use foretide_pseudonyms::{Epoch, EpochId, EpochSecret};
+
     use super::*;
 
-    #[test]
-    fn the_key_is_made_once_and_kept_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("state");
-        let first = Pseudonyms::load(None, Some(&place)).unwrap();
-        let again = Pseudonyms::load(None, Some(&place)).unwrap();
-        assert_eq!(first.address("198.51.100.7"), again.address("198.51.100.7"));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(place.join(KEY_FILE))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o077, 0);
-        }
-    }
-
-    #[test]
-    fn other_keys_give_other_hashes() {
-        let load = |digit: &str| {
-            let key = SecretString::from(digit.repeat(64));
-            Pseudonyms::load(Some(&key), None).unwrap()
+    /// Keys of two epochs, the second from 1970-01-11 on.
+    pub(crate) fn two_epochs() -> Pseudonyms {
+        let epoch = |id: u8, day: i64| {
+            let id_of = EpochId(u32::from(id));
+            let starts_on = day_of(day * 86_400_000);
+            let keys = EpochSecret::new([id; 32]).keys(id_of);
+            (id_of, Epoch { starts_on, keys })
         };
-        assert_ne!(load("a").address("x"), load("b").address("x"));
-        assert_ne!(
-            load("a").hash("k", &[b"a", b"bc"]),
-            load("a").hash("k", &[b"ab", b"c"])
-        );
+        let ring = KeyRing::new([epoch(1, 0), epoch(2, 10)]);
+        Pseudonyms::new(EpochSecret::new([9; 32]).mac(), ring)
     }
 
     #[test]
-    fn unusable_keys_are_refused_without_being_shown() {
-        let key = SecretString::from("hunter2");
-        let error = Pseudonyms::load(Some(&key), None).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-        assert!(matches!(
-            Pseudonyms::load(None, None),
-            Err(KeyError::Nowhere)
-        ));
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(KEY_FILE), "short").unwrap();
-        assert!(Pseudonyms::load(None, Some(folder.path())).is_err());
+    fn who_is_met_is_remembered_once_with_names_of_other_epochs() {
+        let pseudonyms = two_epochs();
+        let object = pseudonyms.of_object();
+        let first = object.entity(EntityKind::User, "Ada@contoso.example", 0);
+        let again = object.entity(EntityKind::User, "ada@contoso.example ", 1000);
+        let later = object.entity(EntityKind::User, "ada@contoso.example", 10 * 86_400_000);
+        assert_eq!(first, again);
+        assert_eq!(
+            (
+                first.map(|thing| thing.epoch),
+                later.map(|thing| thing.epoch)
+            ),
+            (Some(1), Some(2))
+        );
+        let met = object.take_met();
+        assert_eq!(met.len(), 2);
+        assert_eq!(met[0].elsewhere, [met[1].pseudonym]);
+        assert_eq!(met[1].elsewhere, [met[0].pseudonym]);
+        assert_eq!(object.take_met(), []);
+    }
+
+    #[test]
+    fn what_names_nobody_is_not_kept() {
+        let object = two_epochs().of_object();
+        assert_eq!(object.entity(EntityKind::Host, "  ", 0), None);
+        let long = "x".repeat(foretide_pseudonyms::MAX_CLEAR_BYTES + 1);
+        assert!(object.entity(EntityKind::Host, &long, 0).is_some());
+        assert_ne!(object.thing("CVE-2026-1"), object.thing("CVE-2026-2"));
+        assert_eq!(object.take_met(), []);
+    }
+
+    #[test]
+    fn parts_of_a_fingerprint_are_kept_apart() {
+        let object = two_epochs().of_object();
+        assert_ne!(
+            object.hash("k", &[b"a", b"bc"]),
+            object.hash("k", &[b"ab", b"c"])
+        );
     }
 }

@@ -11,6 +11,7 @@ use crate::error::IngestionError;
 use crate::metrics::Metrics;
 use crate::source::{HistorySource, Run, TableReport};
 use crate::storage::{Ledger, QuarantinedRow, QueryCost, Watermark};
+use crate::vault::Vault;
 
 /// Most refused rows, or queries, that are listed at once.
 pub const MAX_LISTED: u32 = 1000;
@@ -66,6 +67,7 @@ pub struct Ingestion {
     metrics: Metrics,
     cost: CostConfig,
     clock: SharedClock,
+    vault: Vault,
     /// Two runs at once would read the same rows twice.
     running: Arc<Mutex<()>>,
 }
@@ -77,15 +79,17 @@ impl Ingestion {
         tables: Vec<SentinelTable>,
         cost: CostConfig,
         clock: SharedClock,
+        vault: Vault,
     ) -> Self {
         Self {
+            running: vault.running(),
+            vault,
             source,
             ledger,
             tables,
             cost,
             clock,
             metrics: Metrics::new(),
-            running: Arc::default(),
         }
     }
 
@@ -109,6 +113,7 @@ impl Ingestion {
             tables
         };
         let _running = self.running.lock().await;
+        self.vault.refresh().await?;
         progress("looking for what is new".to_owned(), 0, 0);
         self.source
             .begin(run)
@@ -230,7 +235,7 @@ impl Ingestion {
     }
 }
 
-fn listed(limit: u32) -> u64 {
+pub(crate) fn listed(limit: u32) -> u64 {
     u64::from(if limit == 0 {
         100
     } else {

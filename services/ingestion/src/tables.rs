@@ -5,10 +5,11 @@ mod declared;
 use std::net::IpAddr;
 
 use foretide_domain::SentinelTable;
+use foretide_pseudonyms::EntityKind;
 use foretide_sentinel_tables::is_external;
 
 use crate::event::{Event, Stream};
-use crate::pseudonym::Pseudonyms;
+use crate::pseudonym::ObjectPseudonyms;
 use crate::rows::{Reason, Record, Refusal};
 
 /// Milliseconds of one day.
@@ -99,7 +100,7 @@ pub(crate) struct RowTimes {
 /// What is known about a row besides its columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowContext<'a> {
-    pub(crate) pseudonyms: &'a Pseudonyms,
+    pub(crate) pseudonyms: &'a ObjectPseudonyms,
     /// The raw row, from which rows without an id get their identity.
     pub(crate) raw: &'a [u8],
     /// The run's moment.
@@ -226,7 +227,10 @@ fn sign_in(
     let address = record.text(3, "IPAddress")?.filter(|text| *text != "-");
     Ok(Event {
         counts: result != "0",
-        address: address.map(|address| context.pseudonyms.address(&address)),
+        address: address.and_then(|address| {
+            let pseudonyms = context.pseudonyms;
+            pseudonyms.entity(EntityKind::Address, &address, times.generated)
+        }),
         ..blank(row_key(context), times.generated, times)
     })
 }
@@ -244,14 +248,16 @@ fn firewall(
     let Some(source) = source.filter(|_| is_denied) else {
         return Ok(None);
     };
-    let address: IpAddr = source
-        .parse()
-        .map_err(|_| Refusal::about(Reason::WrongType, "SourceIP", "not an address"))?;
+    if source.parse::<IpAddr>().is_err() {
+        let problem = "not an address";
+        return Err(Refusal::about(Reason::WrongType, "SourceIP", problem));
+    }
     if !is_external(&source) {
         return Ok(None);
     }
+    let pseudonyms = context.pseudonyms;
     Ok(Some(Event {
-        address: Some(context.pseudonyms.address(&address.to_string())),
+        address: pseudonyms.entity(EntityKind::Address, &source, times.generated),
         ..blank(row_key(context), times.generated, times)
     }))
 }

@@ -6,6 +6,7 @@ pub(crate) mod content;
 mod demo;
 mod emulator;
 mod pipeline;
+pub(crate) mod pseudonyms;
 mod queries;
 mod runs;
 mod server;
@@ -92,6 +93,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Content(command) => Box::pin(content::run(command, &config)).await,
         Command::WriteBack(command) => Box::pin(write_back::run(command, &config)).await,
+        Command::Pseudonyms(command) => Box::pin(pseudonyms::run(command, &config)).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check)
         | Command::Version

@@ -360,6 +360,7 @@ fn take(
                 .entry
                 .objects
                 .push(state(&found, run, positions, head));
+            batch.entry.met.extend(findings.met);
             batch.events.extend(findings.events);
         }
     }

@@ -9,7 +9,7 @@ use foretide_domain::SentinelTable;
 use super::layout::{Kind, Placed};
 use crate::config::{CountsConfig, CountsLabels, FilesConfig};
 use crate::event::{Event, Stream};
-use crate::pseudonym::Pseudonyms;
+use crate::pseudonym::{Met, ObjectPseudonyms, Pseudonyms};
 use crate::rows::{Reason, Record, Refusal, Scalar};
 use crate::tables::{self, RowContext, RowTimes, label, plausible};
 
@@ -32,7 +32,7 @@ pub(super) struct ReadPlan {
     counts: Option<Arc<CountsConfig>>,
     values: Vec<(usize, BTreeMap<String, String>)>,
     folder_time: Option<i64>,
-    pseudonyms: Pseudonyms,
+    pseudonyms: ObjectPseudonyms,
 }
 
 impl ReadPlan {
@@ -51,7 +51,7 @@ impl ReadPlan {
             counts: None,
             values: Vec::new(),
             folder_time: placed.folder_time,
-            pseudonyms: pseudonyms.clone(),
+            pseudonyms: pseudonyms.of_object(),
         };
         match placed.kind {
             Kind::Counts(at) => {
@@ -87,6 +87,11 @@ impl ReadPlan {
                 }
             }
         }
+    }
+
+    /// Whom the object's rows have met so far.
+    pub(super) fn take_met(&self) -> Vec<Met> {
+        self.pseudonyms.take_met()
     }
 
     /// Whether rows are told apart by all their columns.

@@ -5,6 +5,7 @@ use foretide_domain::SentinelTable;
 
 use super::plan::ReadPlan;
 use crate::event::{Event, Stream};
+use crate::pseudonym::Met;
 use crate::rows::{Reason, Record, Refusal};
 
 /// Most refused rows of one object that are kept one by one; all are counted.
@@ -35,6 +36,7 @@ pub(super) struct Findings {
     pub(super) consumed: u64,
     pub(super) seen: u64,
     pub(super) lines: u64,
+    pub(super) met: Vec<Met>,
 }
 
 /// Takes the rows of one object.
@@ -113,6 +115,7 @@ impl<'a> Taker<'a> {
         self.findings.consumed = consumed;
         self.findings.lines = done;
         self.findings.seen = end;
+        self.findings.met = self.plan.take_met();
         self.findings
     }
 

@@ -12,6 +12,7 @@ use foretide_db::{Database, DbError};
 use foretide_domain::{RunId, SentinelTable};
 
 pub use self::pulls::QueryCost;
+use crate::pseudonym::Met;
 use crate::source::Run;
 
 /// The ledger's failure.
@@ -98,6 +99,8 @@ pub(crate) struct Entry {
     pub(crate) event_files: Vec<EventFile>,
     pub(crate) first_seen: Vec<(String, u128, DateTime<Utc>)>,
     pub(crate) quarantined: Vec<QuarantinedRow>,
+    /// Whose pseudonyms stand in the events.
+    pub(crate) met: Vec<Met>,
     pub(crate) rows: u64,
     pub(crate) duplicates: u64,
     /// Refused rows, of which `quarantined` may hold only the first of each object.

@@ -192,6 +192,7 @@ pub(super) async fn enter(
     enter_event_files(connection, run, &entry.event_files).await?;
     enter_first_seen(connection, run, &entry.first_seen).await?;
     enter_quarantine(connection, &entry.quarantined).await?;
+    crate::vault::keep(connection, table, run, &entry.met).await?;
     enter_state(connection, table, run, present, entry).await?;
     Ok(true)
 }

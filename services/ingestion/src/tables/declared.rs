@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foretide_domain::SentinelTable;
+use foretide_pseudonyms::EntityKind;
 use foretide_sentinel_tables::{
     Column, Counting, Identity, Kind, MeasureDeclaration, Row, TableDeclaration, Text, table,
 };
@@ -134,6 +135,7 @@ fn event(
 ) -> Result<Option<Event>, Refusal> {
     let mut address = None;
     let mut amount = 1.0;
+    let event_time = happened(declared, measure, row, times)?;
     match measure.counting {
         Counting::Things => {}
         Counting::Sum(column) => {
@@ -143,12 +145,16 @@ fn event(
                 return Err(Refusal::about(Reason::NegativeAmount, column, &value));
             }
         }
-        Counting::Distinct(thing) => {
-            let thing = thing.of(row);
-            if thing.is_empty() {
+        Counting::Distinct(text) => {
+            let thing = text.of(row);
+            address = match entity_kind(declared, text) {
+                _ if thing.is_empty() => None,
+                Some(kind) => context.pseudonyms.entity(kind, &thing, event_time),
+                None => Some(context.pseudonyms.thing(&thing)),
+            };
+            if address.is_none() {
                 return Ok(None);
             }
-            address = Some(context.pseudonyms.address(&thing));
         }
     }
     let labelled =
@@ -159,8 +165,26 @@ fn event(
         tactic: labelled(measure.tactic),
         address,
         amount,
-        ..blank(key, happened(declared, measure, row, times)?, times)
+        ..blank(key, event_time, times)
     }))
+}
+
+/// What the columns of identifiers name that are counted once.
+const KINDS: [(&str, EntityKind); 5] = [
+    ("AccountObjectId", EntityKind::User),
+    ("DeviceId", EntityKind::Host),
+    ("IPAddress", EntityKind::Address),
+    ("SourceIP", EntityKind::Address),
+    ("TargetAccount", EntityKind::User),
+];
+
+/// What a text names, when it comes from a column of identifiers.
+fn entity_kind(declared: &TableDeclaration, text: Text) -> Option<EntityKind> {
+    let columns = text.columns();
+    let is_identifier = |name: &str| declared.identifiers().any(|known| known == name);
+    let kinds = KINDS.iter().filter(|(name, _)| is_identifier(name));
+    let mut kinds = kinds.filter(|(name, _)| columns.contains(name));
+    kinds.next().map(|(_, kind)| *kind)
 }
 
 fn happened(
@@ -184,4 +208,24 @@ fn happened(
     let moment = row.record.moment(at, name)?.unwrap_or(times.generated);
     plausible_event(name, moment, times)?;
     Ok(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_that_is_counted_has_a_kind() {
+        for declared in SentinelTable::ALL.map(table) {
+            for measure in declared.measures {
+                let Counting::Distinct(text) = measure.counting else {
+                    continue;
+                };
+                let columns = text.columns();
+                let names = declared.identifiers().any(|name| columns.contains(&name));
+                let kind = entity_kind(declared, text);
+                assert_eq!(kind.is_some(), names, "{}: {columns:?}", declared.table);
+            }
+        }
+    }
 }

@@ -1,13 +1,12 @@
 use proptest::prelude::*;
-use secrecy::SecretString;
 
 use super::*;
 use crate::rows::{MAX_COLUMNS, parse_line};
 
 const AS_OF: i64 = 1_795_427_000_000; // 2026-11-23
 
-fn pseudonyms() -> Pseudonyms {
-    Pseudonyms::load(Some(&SecretString::from("0".repeat(64))), None).unwrap()
+fn pseudonyms() -> ObjectPseudonyms {
+    crate::pseudonym::tests::two_epochs().of_object()
 }
 
 fn read(table: SentinelTable, line: &str) -> Result<Option<Event>, Reason> {

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+mod auditor;
 mod bad_input;
 mod cluster;
 mod crashes;
 mod files;
 mod no_gap;
+mod pseudonyms;
 mod query_api;
 mod replay;
+mod soc;
 mod workspace;
 mod world;
