@@ -16,7 +16,7 @@ const USE_CASE: &str = "risk_period";
 
 /// A day before Contoso's announced campaign.
 fn a_day_before_the_campaign() -> anyhow::Result<Contoso> {
-    let mut contoso = Contoso::with_history(84)?;
+    let mut contoso = Contoso::with_history(56)?;
     contoso.advance_to_today()?;
     Ok(contoso)
 }
