@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod files;
 mod hints;
+mod host;
 mod managed;
 mod reply;
 mod tokens;

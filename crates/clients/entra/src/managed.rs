@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use foretide_domain::SharedClock;
 use foretide_http::{ClientOptions, RetryPolicy};
 use reqwest::StatusCode;
@@ -41,23 +42,11 @@ impl Imds {
         let address = endpoint
             .join("/metadata/identity/oauth2/token")
             .map_err(|_| unusable("must be an http(s) address"))?;
-        // The address is link-local: a proxy would answer for another machine.
-        let options = ClientOptions {
-            connect_timeout: Duration::from_secs(2),
-            timeout: Duration::from_secs(30),
-            without_proxy: true,
-            ..ClientOptions::default()
-        };
-        let http = foretide_http::client(&options).map_err(|error| unusable(&error.to_string()))?;
         Ok(Self {
             address,
             which,
-            http,
-            retry: RetryPolicy {
-                attempts: 5,
-                base: Duration::from_millis(800),
-                ..RetryPolicy::default()
-            },
+            http: client()?,
+            retry: retry(),
             upgrade: UPGRADE,
             clock,
         })
@@ -72,22 +61,7 @@ impl Imds {
                     return Err(EntraError::Unavailable { reason });
                 }
             };
-        let answered_at = self.clock.now();
-        let status = response.status();
-        if status.is_success() {
-            return read_token(&read_limited(response).await?, answered_at);
-        }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = foretide_http::retry_after(response.headers(), answered_at);
-            return Err(EntraError::Throttled { retry_after });
-        }
-        if status.is_server_error() {
-            let reason = format!("IMDS answers HTTP {}", status.as_u16());
-            return Err(EntraError::Unavailable { reason });
-        }
-        let body = read_limited(response).await.unwrap_or_default();
-        let body: OAuthErrorBody = serde_json::from_slice(&body).unwrap_or_default();
-        Err(refusal(&body, status.as_u16()))
+        decided("IMDS", response, self.clock.now()).await
     }
 
     /// Asks until the answer is neither 404 nor 410.
@@ -118,6 +92,50 @@ impl Imds {
             ManagedIdentity::ObjectId(id) => Some(("object_id", id)),
             ManagedIdentity::ResourceId(id) => Some(("msi_res_id", id)),
         }
+    }
+}
+
+/// A machine's answer as a token, or as a decision.
+pub(crate) async fn decided(
+    service: &str,
+    response: reqwest::Response,
+    answered_at: DateTime<Utc>,
+) -> Result<FreshToken, EntraError> {
+    let status = response.status();
+    if status.is_success() {
+        return read_token(&read_limited(response).await?, answered_at);
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let retry_after = foretide_http::retry_after(response.headers(), answered_at);
+        return Err(EntraError::Throttled { retry_after });
+    }
+    if status.is_server_error() {
+        let reason = format!("{service} answers HTTP {}", status.as_u16());
+        return Err(EntraError::Unavailable { reason });
+    }
+    let body = read_limited(response).await.unwrap_or_default();
+    let body: OAuthErrorBody = serde_json::from_slice(&body).unwrap_or_default();
+    Err(refusal(&body, status.as_u16()))
+}
+
+/// A client for addresses of the machine itself: a proxy would answer for another one.
+pub(crate) fn client() -> Result<reqwest::Client, EntraError> {
+    let options = ClientOptions {
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(30),
+        without_proxy: true,
+        ..ClientOptions::default()
+    };
+    foretide_http::client(&options)
+        .map_err(|error| EntraError::credential("the machine's endpoint", error.to_string()))
+}
+
+/// How often and how fast a machine is asked again.
+pub(crate) fn retry() -> RetryPolicy {
+    RetryPolicy {
+        attempts: 5,
+        base: Duration::from_millis(800),
+        ..RetryPolicy::default()
     }
 }
 

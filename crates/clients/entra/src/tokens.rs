@@ -14,6 +14,7 @@ use crate::certificate::{SigningCertificate, Skew};
 use crate::config::{Credential, IdentityConfig, ManagedIdentity};
 use crate::endpoint::{Failure, TokenEndpoint};
 use crate::files::{read_federated_token, read_secret};
+use crate::host::Host;
 use crate::managed::Imds;
 use crate::{AccessToken, EntraError, TokenSource};
 
@@ -36,6 +37,8 @@ enum Flow {
         proof: Proof,
     },
     Machine(Imds),
+    /// App Service or Azure Arc.
+    Host(Host),
 }
 
 enum Proof {
@@ -106,6 +109,7 @@ impl IdentityTokens {
         match &mut self.flow {
             Flow::Application { endpoint, .. } => endpoint.retry = retry,
             Flow::Machine(imds) => imds.retry = retry,
+            Flow::Host(host) => host.retry = retry,
         }
         self
     }
@@ -115,6 +119,15 @@ impl IdentityTokens {
     pub fn with_upgrade_wait(mut self, wait: std::time::Duration) -> Self {
         if let Flow::Machine(imds) = &mut self.flow {
             imds.upgrade = wait;
+        }
+        self
+    }
+
+    /// Takes keys of Azure Arc's agent from this folder only, instead of the agent's usual one.
+    #[must_use]
+    pub fn with_arc_keys(mut self, folder: &std::path::Path) -> Self {
+        if let Flow::Host(host) = &mut self.flow {
+            host.look_for_keys_in(folder.to_owned());
         }
         self
     }
@@ -173,15 +186,39 @@ impl Foundation<'_> {
                 };
                 self.application(&tenant, client_id, Proof::FederatedToken { file })
             }
-            Credential::ManagedIdentity { which, endpoint } => {
-                let endpoint = match endpoint {
-                    Some(endpoint) => Some(endpoint),
-                    None => self.variables.imds()?,
-                };
-                let clock = SharedClock::clone(&self.clock);
-                Ok(Flow::Machine(Imds::new(which, endpoint, clock)?))
-            }
+            Credential::ManagedIdentity { which, endpoint } => self.managed(which, endpoint),
             Credential::Environment => self.flow(self.variables.credential()),
+        }
+    }
+
+    /// By the address that is configured, else by the platform's own, else by IMDS.
+    fn managed(&self, which: ManagedIdentity, endpoint: Option<Url>) -> Result<Flow, EntraError> {
+        let clock = SharedClock::clone(&self.clock);
+        if endpoint.is_some() {
+            return Ok(Flow::Machine(Imds::new(which, endpoint, clock)?));
+        }
+        let get = |name| self.variables.get(name);
+        match (
+            get("IDENTITY_ENDPOINT"),
+            get("IDENTITY_HEADER"),
+            get("IMDS_ENDPOINT"),
+        ) {
+            (Some(_), Some(_), _) if get("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+                let problem = "is set: managed identities of Service Fabric are not supported";
+                Err(EntraError::credential(
+                    "IDENTITY_SERVER_THUMBPRINT",
+                    problem,
+                ))
+            }
+            (Some(address), Some(header), _) => Ok(Flow::Host(Host::app_service(
+                &address, header, which, clock,
+            )?)),
+            (Some(address), None, Some(_)) => Ok(Flow::Host(Host::arc(&address, &which, clock)?)),
+            _ => Ok(Flow::Machine(Imds::new(
+                which,
+                self.variables.imds()?,
+                clock,
+            )?)),
         }
     }
 
@@ -219,13 +256,14 @@ impl Flow {
                 proof: Proof::FederatedToken { .. },
                 ..
             } => "workload identity",
-            Self::Machine(_) => "managed identity",
+            Self::Machine(_) | Self::Host(_) => "managed identity",
         }
     }
 
     async fn fetch(&self, audience: &str) -> Result<FreshToken, EntraError> {
         match self {
             Self::Machine(imds) => imds.ask(audience).await,
+            Self::Host(host) => host.ask(audience).await,
             Self::Application {
                 endpoint,
                 client_id,

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 /// Queries that one identity may have running (Azure Monitor service limits, analytics tables).
 pub const MAX_CONCURRENT: usize = 5;
+/// Queries of tables on the basic or auxiliary plan that one identity may have running.
+pub const MAX_CONCURRENT_SEARCHES: usize = 2;
 /// Queries that one identity may start within [`RATE_WINDOW`].
 const MAX_STARTS: usize = 200;
 const RATE_WINDOW: Duration = Duration::from_secs(30);
@@ -18,23 +20,35 @@ const RATE_WINDOW: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct QueryLimits {
     running: Arc<Semaphore>,
+    searching: Arc<Semaphore>,
     started: Arc<Mutex<VecDeque<Instant>>>,
 }
 
 impl QueryLimits {
-    /// So many queries at once, from 1 to [`MAX_CONCURRENT`].
+    /// So many queries at once, from 1 to [`MAX_CONCURRENT`]; no more than
+    /// [`MAX_CONCURRENT_SEARCHES`] of tables on the basic or auxiliary plan.
     #[must_use]
     pub fn new(concurrent: usize) -> Self {
+        let most = |limit| Arc::new(Semaphore::new(concurrent.clamp(1, limit)));
         Self {
-            running: Arc::new(Semaphore::new(concurrent.clamp(1, MAX_CONCURRENT))),
+            running: most(MAX_CONCURRENT),
+            searching: most(MAX_CONCURRENT_SEARCHES),
             started: Arc::default(),
         }
     }
 
     /// Waits until another query may start; it counts as running while the permit lives.
     pub(crate) async fn start(&self) -> SemaphorePermit<'_> {
-        let permit = self
-            .running
+        self.start_among(&self.running).await
+    }
+
+    /// The same for a query of a table on the basic or auxiliary plan.
+    pub(crate) async fn start_search(&self) -> SemaphorePermit<'_> {
+        self.start_among(&self.searching).await
+    }
+
+    async fn start_among<'a>(&self, running: &'a Semaphore) -> SemaphorePermit<'a> {
+        let permit = running
             .acquire()
             .await
             .expect("the semaphore is never closed");
@@ -79,5 +93,17 @@ mod tests {
         assert!(third.await.is_err());
         drop(first);
         drop(limits.start().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn searches_have_a_smaller_limit_of_their_own() {
+        let limits = QueryLimits::default();
+        let first = limits.start_search().await;
+        let _second = limits.start_search().await;
+        let third = tokio::time::timeout(Duration::from_secs(60), limits.start_search());
+        assert!(third.await.is_err());
+        drop(limits.start().await);
+        drop(first);
+        drop(limits.start_search().await);
     }
 }

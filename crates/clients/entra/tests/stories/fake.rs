@@ -114,6 +114,21 @@ impl Bench {
 
     /// An identity that is given the endpoint's address.
     pub(crate) async fn with(identity: impl FnOnce(Url) -> IdentityConfig) -> Self {
+        Self::start(identity, |_| BTreeMap::new()).await.unwrap()
+    }
+
+    /// An identity that finds the endpoint's address in variables.
+    pub(crate) async fn in_environment(
+        identity: IdentityConfig,
+        variables: impl FnOnce(&Url) -> BTreeMap<String, String>,
+    ) -> Result<Self, EntraError> {
+        Self::start(|_| identity, variables).await
+    }
+
+    async fn start(
+        identity: impl FnOnce(Url) -> IdentityConfig,
+        variables: impl FnOnce(&Url) -> BTreeMap<String, String>,
+    ) -> Result<Self, EntraError> {
         let endpoint = Endpoint::default();
         let app = axum::Router::new()
             .fallback(Endpoint::answer)
@@ -123,13 +138,18 @@ impl Bench {
         let address = Url::parse(&address).unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         let clock = SimulatedClock::starting_at(noon());
-        let source = tokens_of(identity(address.clone()), &clock, &[]).unwrap();
-        Self {
+        let variables = variables(&address);
+        let variables: Vec<(&str, &str)> = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let source = tokens_of(identity(address.clone()), &clock, &variables)?;
+        Ok(Self {
             endpoint,
             address,
             clock,
             source,
-        }
+        })
     }
 
     /// The token's text, or the refusal.

@@ -8,5 +8,6 @@ mod client_secret;
 mod environment;
 mod fake;
 mod managed_identity;
+mod platforms;
 mod secrecy_of_tokens;
 mod workload_identity;
