@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(Ledger),
             Box::new(Queries),
+            Box::new(crate::backfill::Backfills),
             Box::new(crate::pseudonyms::Pseudonyms),
         ]
     }

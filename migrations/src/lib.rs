@@ -12,6 +12,7 @@ use sea_orm_migration::MigratorTrait;
 
 mod accepted_batch;
 pub mod auditor;
+mod backfill;
 pub mod broker;
 pub mod feature_store;
 pub mod ingestion;

@@ -44,6 +44,8 @@ pub struct FilesConfig {
     pub counts: Vec<CountsConfig>,
     /// Files whose names or columns are not those of a Sentinel table, by path.
     pub mappings: BTreeMap<String, MappingConfig>,
+    /// Export jobs by their id (`jobId/<id>` in the path), and the table whose rows each has written.
+    pub export_jobs: BTreeMap<String, SentinelTable>,
     /// A last line without an end that is older than this, in hours, counts as cut off.
     pub settle_hours: u32,
 }
@@ -54,6 +56,7 @@ impl Default for FilesConfig {
             locations: Vec::new(),
             counts: Vec::new(),
             mappings: BTreeMap::new(),
+            export_jobs: BTreeMap::new(),
             settle_hours: 2,
         }
     }

@@ -102,6 +102,15 @@ pub struct BudgetSpent {
     pub until: DateTime<Utc>,
 }
 
+/// A limit beside what is spent of it.
+struct Limit<'a> {
+    key: &'static str,
+    limit: f64,
+    spent: f64,
+    unit: &'a str,
+    is_of_day: bool,
+}
+
 impl CostConfig {
     /// The plan of a table.
     #[must_use]
@@ -121,52 +130,93 @@ impl CostConfig {
     /// # Errors
     /// The limit that is reached.
     pub fn allow(&self, now: DateTime<Utc>, day: &Spent, month: &Spent) -> Result<(), BudgetSpent> {
-        let budget = &self.budget;
-        let tomorrow = floor_day(now) + TimeDelta::days(1);
-        let next_month = next_month(now);
-        let money = self.currency.as_str();
-        let limits = [
-            (
-                "money_a_day",
-                budget.money_a_day,
-                day.price,
-                money,
-                tomorrow,
-            ),
-            (
-                "money_a_month",
-                budget.money_a_month,
-                month.price,
-                money,
-                next_month,
-            ),
-            (
-                "gigabytes_a_day",
-                budget.gigabytes_a_day,
-                gigabytes(day.bytes),
-                "GB",
-                tomorrow,
-            ),
-            (
-                "gigabytes_a_month",
-                budget.gigabytes_a_month,
-                gigabytes(month.bytes),
-                "GB",
-                next_month,
-            ),
-        ];
-        for (key, limit, spent, unit, until) in limits {
-            if let Some(limit) = limit.filter(|limit| spent >= *limit) {
+        for limit in self.limits(day, month, (0, 0.0)) {
+            let until = if limit.is_of_day {
+                floor_day(now) + TimeDelta::days(1)
+            } else {
+                next_month(now)
+            };
+            if limit.spent >= limit.limit {
                 return Err(BudgetSpent {
-                    key,
-                    limit,
-                    spent,
-                    unit: unit.to_owned(),
+                    key: limit.key,
+                    limit: limit.limit,
+                    spent: limit.spent,
+                    unit: limit.unit.to_owned(),
                     until,
                 });
             }
         }
         Ok(())
+    }
+
+    /// The limits that so many bytes more, at such a price, would go beyond, in words.
+    #[must_use]
+    pub fn beyond(&self, day: &Spent, month: &Spent, bytes: u64, price: f64) -> Vec<String> {
+        let more = (bytes, price);
+        self.limits(day, month, more)
+            .into_iter()
+            .filter(|limit| limit.spent > limit.limit)
+            .map(|limit| {
+                let Limit {
+                    key,
+                    limit,
+                    spent,
+                    unit,
+                    ..
+                } = limit;
+                format!("{key} is {limit} {unit}, and with it {spent:.2} would be spent")
+            })
+            .collect()
+    }
+
+    /// The limits that are set, beside what is spent of them when so many bytes more are scanned, at
+    /// such a price.
+    fn limits(&self, day: &Spent, month: &Spent, more: (u64, f64)) -> Vec<Limit<'_>> {
+        let budget = &self.budget;
+        let (bytes, price) = more;
+        let money = self.currency.as_str();
+        let scanned = |spent: &Spent| gigabytes(spent.bytes.saturating_add(bytes));
+        [
+            (
+                "money_a_day",
+                budget.money_a_day,
+                day.price + price,
+                money,
+                true,
+            ),
+            (
+                "money_a_month",
+                budget.money_a_month,
+                month.price + price,
+                money,
+                false,
+            ),
+            (
+                "gigabytes_a_day",
+                budget.gigabytes_a_day,
+                scanned(day),
+                "GB",
+                true,
+            ),
+            (
+                "gigabytes_a_month",
+                budget.gigabytes_a_month,
+                scanned(month),
+                "GB",
+                false,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(key, limit, spent, unit, is_of_day)| {
+            Some(Limit {
+                key,
+                limit: limit?,
+                spent,
+                unit,
+                is_of_day,
+            })
+        })
+        .collect()
     }
 
     /// A key whose value cannot be, with that value.
@@ -262,6 +312,28 @@ mod tests {
         assert_eq!(month.key, "gigabytes_a_month");
         assert_eq!(month.until, at("2026-12-01T00:00:00Z"));
         assert!(month.to_string().contains("gigabytes_a_month"));
+    }
+
+    #[test]
+    fn what_would_go_beyond_a_limit_is_named_with_it() {
+        let spent = Spent {
+            queries: 1,
+            bytes: 400_000_000_000,
+            price: 0.5,
+        };
+        let config = config();
+        assert!(
+            config
+                .beyond(&spent, &spent, 100_000_000_000, 0.5)
+                .is_empty()
+        );
+        let beyond = config.beyond(&spent, &spent, 100_000_000_001, 0.51);
+        assert_eq!(beyond.len(), 2);
+        assert!(beyond[0].contains("money_a_day is 1 EUR"), "{beyond:?}");
+        assert!(
+            beyond[1].contains("gigabytes_a_month is 500 GB"),
+            "{beyond:?}"
+        );
     }
 
     #[test]

@@ -13,7 +13,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
+use crate::backfill::{
+    Backfill, Backfills, accepted, backfill_message, parse_id, parse_plan, summary_message,
+};
 use crate::cost::Spent;
+use crate::error::IngestionError;
 use crate::service::{Ingestion, QueryCosts, TableCompleteness, TableOutcome};
 use crate::source::Run;
 use crate::storage::{QuarantinedRow, QueryCost, Watermark};
@@ -24,11 +28,23 @@ const WAITING_MESSAGES: usize = 64;
 /// The gRPC face of the service.
 pub(crate) struct Grpc {
     ingestion: Ingestion,
+    backfills: Backfills,
 }
 
 impl Grpc {
-    pub(crate) fn new(ingestion: Ingestion) -> Self {
-        Self { ingestion }
+    pub(crate) fn new(ingestion: Ingestion, backfills: Backfills) -> Self {
+        Self {
+            ingestion,
+            backfills,
+        }
+    }
+
+    fn told(
+        &self,
+        backfill: Result<Backfill, IngestionError>,
+    ) -> Result<Option<api::Backfill>, Status> {
+        let backfill = backfill.map_err(into_status)?;
+        Ok(Some(backfill_message(&backfill, &self.ingestion.cost)))
     }
 }
 
@@ -123,6 +139,102 @@ impl IngestionService for Grpc {
             rows: rows.into_iter().map(quarantine_message).collect(),
         }))
     }
+
+    async fn plan_backfill(
+        &self,
+        request: Request<api::PlanBackfillRequest>,
+    ) -> Result<Response<api::PlanBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let plan = parse_plan(request.into_inner()).map_err(into_status)?;
+        let backfill = self.told(Box::pin(self.backfills.plan(plan)).await)?;
+        Ok(Response::new(api::PlanBackfillResponse { backfill }))
+    }
+
+    async fn start_backfill(
+        &self,
+        request: Request<api::StartBackfillRequest>,
+    ) -> Result<Response<api::StartBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let api::StartBackfillRequest {
+            backfill_id,
+            accepted_gigabytes,
+        } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let accepted = accepted(accepted_gigabytes).map_err(into_status)?;
+        let backfill = self.told(self.backfills.start(id, accepted).await)?;
+        Ok(Response::new(api::StartBackfillResponse { backfill }))
+    }
+
+    async fn get_backfill(
+        &self,
+        request: Request<api::GetBackfillRequest>,
+    ) -> Result<Response<api::GetBackfillResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::GetBackfillRequest { backfill_id } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let backfill = self.told(self.backfills.get(id).await)?;
+        Ok(Response::new(api::GetBackfillResponse { backfill }))
+    }
+
+    async fn list_backfills(
+        &self,
+        request: Request<api::ListBackfillsRequest>,
+    ) -> Result<Response<api::ListBackfillsResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let api::ListBackfillsRequest { limit } = request.into_inner();
+        let backfills = self.backfills.list(limit).await.map_err(into_status)?;
+        Ok(Response::new(api::ListBackfillsResponse {
+            backfills: backfills.iter().map(summary_message).collect(),
+        }))
+    }
+
+    async fn pause_backfill(
+        &self,
+        request: Request<api::PauseBackfillRequest>,
+    ) -> Result<Response<api::PauseBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let api::PauseBackfillRequest { backfill_id } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let backfill = self.told(self.backfills.pause(id).await)?;
+        Ok(Response::new(api::PauseBackfillResponse { backfill }))
+    }
+
+    async fn resume_backfill(
+        &self,
+        request: Request<api::ResumeBackfillRequest>,
+    ) -> Result<Response<api::ResumeBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let api::ResumeBackfillRequest {
+            backfill_id,
+            accepted_gigabytes,
+        } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let accepted = accepted(accepted_gigabytes).map_err(into_status)?;
+        let backfill = self.told(self.backfills.resume(id, accepted).await)?;
+        Ok(Response::new(api::ResumeBackfillResponse { backfill }))
+    }
+
+    async fn retry_backfill(
+        &self,
+        request: Request<api::RetryBackfillRequest>,
+    ) -> Result<Response<api::RetryBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let api::RetryBackfillRequest { backfill_id } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let backfill = self.told(self.backfills.retry(id).await)?;
+        Ok(Response::new(api::RetryBackfillResponse { backfill }))
+    }
+
+    async fn cancel_backfill(
+        &self,
+        request: Request<api::CancelBackfillRequest>,
+    ) -> Result<Response<api::CancelBackfillResponse>, Status> {
+        require(&request, Role::Operator)?;
+        let api::CancelBackfillRequest { backfill_id } = request.into_inner();
+        let id = parse_id(&backfill_id).map_err(into_status)?;
+        let backfill = self.told(self.backfills.cancel(id).await)?;
+        Ok(Response::new(api::CancelBackfillResponse { backfill }))
+    }
 }
 
 fn costs_message(costs: QueryCosts) -> api::GetQueryCostsResponse {
@@ -216,7 +328,7 @@ fn parse_ingest(request: api::IngestRequest) -> Result<(Run, Vec<SentinelTable>)
     Ok((run, tables))
 }
 
-fn parse_table(field: &'static str, name: &str) -> Result<SentinelTable, FieldError> {
+pub(crate) fn parse_table(field: &'static str, name: &str) -> Result<SentinelTable, FieldError> {
     name.parse().map_err(|problem: String| {
         FieldError::new(field, problem.chars().take(300).collect::<String>())
     })

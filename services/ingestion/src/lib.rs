@@ -7,9 +7,12 @@
 //! earlier moment can still be read. The ledger remembers what was read, how far, and what was
 //! refused and why: nothing is dropped without a trace.
 //!
+//! A long past is brought in by a [`Backfill`]: quoted first, then read in parts by a job of the queue.
+//!
 //! Every call carries `as_of`, the moment the run counts as. Rows that were logged later wait, so
 //! that a simulated clock can replay a recorded workspace.
 
+mod backfill;
 pub mod config;
 pub mod cost;
 mod days;
@@ -30,6 +33,9 @@ mod vault;
 
 use std::sync::Arc;
 
+pub use backfill::{
+    Backfill, BackfillState, Expected, Origin, Part, PartState, PlannedPart, Scope, Survey, Taken,
+};
 pub use config::Config;
 pub use error::IngestionError;
 use foretide_api::MAX_MESSAGE_BYTES;
@@ -39,6 +45,7 @@ use foretide_api::ingestion::v1::pseudonym_service_server::{
 };
 use foretide_db::Database;
 use foretide_domain::SharedClock;
+use foretide_jobs::{Queue, Worker, WorkerOptions};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 pub use service::{
     Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness, TableOutcome,
@@ -47,6 +54,7 @@ pub use storage::{QuarantinedRow, QueryCost, Watermark};
 use tonic::service::Routes;
 pub use vault::{MasterKeyError, VaultError};
 
+use crate::backfill::Backfills;
 use crate::files::FilesSource;
 use crate::log_analytics::LogAnalyticsSource;
 use crate::pseudonym::Pseudonyms;
@@ -60,15 +68,35 @@ use crate::vault::{AuditLog, MasterKeys, Vault};
 /// # Errors
 /// When the configuration, the database, the pseudonym key or the source cannot be used.
 pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService, BuildError> {
-    let (ingestion, vault) = Box::pin(open_all(ctx, config)).await?;
-    let server = IngestionServiceServer::new(grpc::Grpc::new(ingestion))
+    let (ingestion, vault, database) = Box::pin(open_all(ctx, config)).await?;
+    let queue = Queue::open(&database, Arc::clone(&ctx.clock))
+        .await
+        .map_err(|error| BuildError::new("the job queue of ingestion", error))?;
+    let backfills = Backfills::new(
+        ingestion.clone(),
+        Ledger::new(database),
+        queue.clone(),
+        Arc::clone(&ctx.clock),
+    );
+    backfills
+        .take_up()
+        .await
+        .map_err(|error| BuildError::new("the backfill that runs", error))?;
+    let one_at_a_time = WorkerOptions {
+        concurrency: 1,
+        ..WorkerOptions::default()
+    };
+    let worker =
+        Worker::new(&queue, one_at_a_time).with(backfills.handler(ctx.shutdown.clone()));
+    let server = IngestionServiceServer::new(grpc::Grpc::new(ingestion, backfills))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let pseudonyms = PseudonymServiceServer::new(vault::Grpc::new(vault.clone()));
     let routes = Routes::new(server).add_service(pseudonyms);
     let names = vec![SERVICE_NAME, PSEUDONYM_SERVICE_NAME];
-    let telling = vault.tell_of_master_key(ctx.shutdown.clone());
-    Ok(BuiltService::new(routes, names).with_background(telling))
+    Ok(BuiltService::new(routes, names)
+        .with_background(vault.tell_of_master_key(ctx.shutdown.clone()))
+        .with_background(worker.run(ctx.shutdown.clone())))
 }
 
 /// Opens the use cases without a server, for benchmarks and embedding.
@@ -76,10 +104,14 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
 /// # Errors
 /// As [`build`].
 pub async fn open(ctx: &ServiceContext, config: Config) -> Result<Ingestion, BuildError> {
-    Ok(Box::pin(open_all(ctx, config)).await?.0)
+    let (ingestion, _, _) = Box::pin(open_all(ctx, config)).await?;
+    Ok(ingestion)
 }
 
-async fn open_all(ctx: &ServiceContext, config: Config) -> Result<(Ingestion, Vault), BuildError> {
+async fn open_all(
+    ctx: &ServiceContext,
+    config: Config,
+) -> Result<(Ingestion, Vault, Database), BuildError> {
     config
         .validate()
         .map_err(|problem| BuildError::new("the configuration of ingestion", problem))?;
@@ -97,7 +129,7 @@ async fn open_all(ctx: &ServiceContext, config: Config) -> Result<(Ingestion, Va
     let vault = Vault::open(database.clone(), masters, audit, clock, tries)
         .await
         .map_err(|error| BuildError::new("the vault of pseudonyms", error))?;
-    let ledger = Ledger::new(database);
+    let ledger = Ledger::new(database.clone());
     let recorder = Recorder::new(ctx.lake.clone(), ledger.clone());
     let tables = config.tables();
     let cost = config.log_analytics.as_ref();
@@ -107,7 +139,7 @@ async fn open_all(ctx: &ServiceContext, config: Config) -> Result<(Ingestion, Va
     let source = open_source(ctx, config, recorder, vault.pseudonyms())?;
     let clock = SharedClock::clone(&ctx.clock);
     let ingestion = Ingestion::new(source, ledger, tables, cost, clock, vault.clone());
-    Ok((ingestion, vault))
+    Ok((ingestion, vault, database))
 }
 
 fn open_source(

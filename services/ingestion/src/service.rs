@@ -61,15 +61,15 @@ pub type Progress<'a> = dyn Fn(String, usize, usize) + Send + Sync + 'a;
 /// Step 1 of a run.
 #[derive(Clone)]
 pub struct Ingestion {
-    source: Arc<dyn HistorySource>,
-    ledger: Ledger,
+    pub(crate) source: Arc<dyn HistorySource>,
+    pub(crate) ledger: Ledger,
     tables: Vec<SentinelTable>,
-    metrics: Metrics,
-    cost: CostConfig,
-    clock: SharedClock,
+    pub(crate) metrics: Metrics,
+    pub(crate) cost: CostConfig,
+    pub(crate) clock: SharedClock,
     vault: Vault,
     /// Two runs at once would read the same rows twice.
-    running: Arc<Mutex<()>>,
+    pub(crate) running: Arc<Mutex<()>>,
 }
 
 impl Ingestion {
@@ -104,14 +104,7 @@ impl Ingestion {
         tables: &[SentinelTable],
         progress: &Progress<'_>,
     ) -> Result<Vec<TableOutcome>, IngestionError> {
-        if let Some(other) = tables.iter().find(|table| !self.tables.contains(table)) {
-            return Err(IngestionError::NotConfigured(*other));
-        }
-        let tables = if tables.is_empty() {
-            &self.tables
-        } else {
-            tables
-        };
+        let tables = self.chosen(tables)?;
         let _running = self.running.lock().await;
         self.vault.refresh().await?;
         progress("looking for what is new".to_owned(), 0, 0);
@@ -124,6 +117,18 @@ impl Ingestion {
             outcomes.push(self.ingest_table(*table, run, progress).await);
         }
         Ok(outcomes)
+    }
+
+    /// The named tables, which must be configured; all configured ones when none are named.
+    pub(crate) fn chosen<'a>(
+        &'a self,
+        tables: &'a [SentinelTable],
+    ) -> Result<&'a [SentinelTable], IngestionError> {
+        match tables.iter().find(|table| !self.tables.contains(table)) {
+            Some(other) => Err(IngestionError::NotConfigured(*other)),
+            None if tables.is_empty() => Ok(&self.tables),
+            None => Ok(tables),
+        }
     }
 
     async fn ingest_table(

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use foretide_domain::{RunId, SentinelTable};
+use foretide_domain::{RunId, SentinelTable, TimeSpan};
 use foretide_lake::LakeError;
+use foretide_log_analytics::QueryError;
 
+use crate::backfill::{Scope, Survey};
 use crate::storage::LedgerError;
 
 /// One run: who it is and the moment it counts as.
@@ -35,6 +37,11 @@ pub struct TableReport {
     pub watermark: Option<DateTime<Utc>>,
     /// Objects that could not be read now, the first with its reason; everything else went on.
     pub trouble: Vec<String>,
+    /// Bytes read, or scanned in the workspace.
+    pub bytes_read: u64,
+    /// Objects that are damaged, each with what is wrong. Their rows are not there before they are
+    /// repaired.
+    pub damaged: Vec<String>,
 }
 
 /// Tells how far a table is: units done, units in all (0 while unknown).
@@ -60,6 +67,30 @@ pub trait HistorySource: Send + Sync {
         run: Run,
         progress: &TableProgress<'_>,
     ) -> Result<TableReport, IngestError>;
+
+    /// What there is to read of a table in a span of whole days, and what reading it should take.
+    /// [`HistorySource::begin`] was called for the run. Nothing is read into the lake.
+    ///
+    /// # Errors
+    /// When the source does not tell.
+    async fn survey(
+        &self,
+        table: SentinelTable,
+        span: TimeSpan,
+        run: Run,
+    ) -> Result<Survey, IngestError>;
+
+    /// Reads a part that a survey has named, in the same way as [`HistorySource::ingest`] reads a
+    /// table. Damaged objects that have not changed since are named again.
+    ///
+    /// # Errors
+    /// When the part cannot be read.
+    async fn backfill(
+        &self,
+        scope: &Scope,
+        run: Run,
+        progress: &TableProgress<'_>,
+    ) -> Result<TableReport, IngestError>;
 }
 
 /// A table, or a whole source, that could not be ingested.
@@ -81,11 +112,19 @@ pub enum IngestError {
         table: SentinelTable,
         /// Why.
         #[source]
-        source: foretide_log_analytics::QueryError,
+        source: QueryError,
     },
     /// No more queries for now.
     #[error(transparent)]
     Budget(#[from] crate::cost::BudgetSpent),
+    /// A backfill has scanned what was accepted for it.
+    #[error(
+        "the {accepted} GB that were accepted are scanned: resume it with a larger --accept-cost"
+    )]
+    AcceptedSpent {
+        /// GB accepted.
+        accepted: f64,
+    },
     /// The answer is not what the query asks for.
     #[error("the answer for {measure} cannot be used: {problem}")]
     Answer {
@@ -112,6 +151,29 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// Whether it may well be gone at the next try.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Source { .. }
+            | Self::Lake(_)
+            | Self::Ledger(_)
+            | Self::Overtaken(_)
+            | Self::Worker(_) => true,
+            Self::Query { source, .. } => matches!(
+                source,
+                QueryError::Token(_)
+                    | QueryError::Throttled { .. }
+                    | QueryError::Unavailable { .. }
+                    | QueryError::Timeout
+                    | QueryError::Unreadable(_)
+            ),
+            Self::Budget(_) | Self::AcceptedSpent { .. } | Self::Answer { .. } | Self::Frame(_) => {
+                false
+            }
+        }
+    }
+
     /// The whole chain of causes in one line, for the summary of a run.
     #[must_use]
     pub fn chain(&self) -> String {

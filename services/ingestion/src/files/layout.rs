@@ -3,10 +3,11 @@
 use chrono::NaiveDate;
 use foretide_domain::SentinelTable;
 
+use crate::backfill::Origin;
 use crate::config::FilesConfig;
 
 /// How an object is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Format {
     /// One JSON object a line.
     JsonLines,
@@ -31,8 +32,11 @@ pub(super) struct Placed {
     pub(super) kind: Kind,
     pub(super) format: Format,
     pub(super) gzip: bool,
-    /// Start of the export's five minutes, milliseconds since 1970.
+    /// Start of the five minutes of a data export, or of the hour of an export job; milliseconds
+    /// since 1970.
     pub(super) folder_time: Option<i64>,
+    /// Who wrote it.
+    pub(super) origin: Origin,
 }
 
 /// Tells what an object holds; nothing when it is none of ours.
@@ -43,12 +47,22 @@ pub(super) fn classify(path: &str, config: &FilesConfig) -> Option<Placed> {
         format,
         gzip,
         folder_time: None,
+        origin: Origin::PlainFiles,
     };
     if let Some(at) = config.counts.iter().position(|counts| counts.path == path) {
         return Some(plain(Kind::Counts(at)));
     }
     if let Some(mapping) = config.mappings.get(path) {
         return Some(plain(Kind::Table(mapping.table)));
+    }
+    if let Some(job) = export_job(path) {
+        let table = config.export_jobs.get(job.id).copied();
+        let table = table.or_else(|| job.folder.and_then(table_of_folder))?;
+        return Some(Placed {
+            folder_time: job.hour,
+            origin: Origin::ExportJob,
+            ..plain(Kind::Table(table))
+        });
     }
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     if rest.is_empty() {
@@ -58,6 +72,7 @@ pub(super) fn classify(path: &str, config: &FilesConfig) -> Option<Placed> {
     if let Some(table) = export_table(first) {
         return Some(Placed {
             folder_time: folder_time(rest),
+            origin: Origin::DataExport,
             ..plain(Kind::Table(table))
         });
     }
@@ -71,6 +86,56 @@ pub(super) fn export_table(container: &str) -> Option<SentinelTable> {
         return None;
     }
     table_named(name)
+}
+
+/// What the path of an export job's object says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ExportJob<'a> {
+    pub(super) id: &'a str,
+    /// The first folder before `workspaceId`, if there is one.
+    folder: Option<&'a str>,
+    hour: Option<i64>,
+}
+
+/// Reads `[<folder>/]workspaceId/<id>/jobId/<id>/timestamp=<time>/<name>`, where the time is
+/// `2026-11-23T10` or `year=2026/month=11/day=23/hour=10`.
+pub(super) fn export_job(path: &str) -> Option<ExportJob<'_>> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is = |at: usize, name: &str| {
+        let part = parts.get(at);
+        part.is_some_and(|part| part.eq_ignore_ascii_case(name))
+    };
+    let at = (0..parts.len()).find(|at| is(*at, "workspaceId") && is(at + 2, "jobId"))?;
+    let id = parts.get(at + 3).filter(|id| !id.is_empty())?;
+    let times = parts.get(at + 4..parts.len() - 1)?;
+    Some(ExportJob {
+        id,
+        folder: (at > 0).then(|| parts[0]),
+        hour: job_hour(times),
+    })
+}
+
+fn job_hour(folders: &[&str]) -> Option<i64> {
+    let joined = folders.join("/");
+    let text = joined.strip_prefix("timestamp=").unwrap_or(&joined);
+    let (day, hour) = match text.split_once('T') {
+        Some((day, hour)) => (day.parse::<NaiveDate>().ok()?, hour.parse().ok()?),
+        None => {
+            let mut parts = text.split('/');
+            let mut part = |name: &str| -> Option<u32> {
+                let (found, value) = parts.next()?.split_once('=')?;
+                (found == name).then(|| value.parse().ok()).flatten()
+            };
+            let (year, month, day) = (part("year")?, part("month")?, part("day")?);
+            let day = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
+            (day, part("hour")?)
+        }
+    };
+    Some(day.and_hms_opt(hour, 0, 0)?.and_utc().timestamp_millis())
+}
+
+fn table_of_folder(folder: &str) -> Option<SentinelTable> {
+    export_table(folder).or_else(|| table_named(folder))
 }
 
 fn table_named(name: &str) -> Option<SentinelTable> {
@@ -153,6 +218,35 @@ mod tests {
     }
 
     #[test]
+    fn an_export_job_is_recognised_with_its_hour() {
+        let mut config = FilesConfig::default();
+        let job = "4f0c";
+        config
+            .export_jobs
+            .insert(job.to_owned(), SentinelTable::SigninLogs);
+        for time in [
+            "timestamp=2026-11-23T10",
+            "timestamp=year=2026/month=11/day=23/hour=10",
+            "year=2026/month=11/day=23/hour=10",
+        ] {
+            let path = format!("workspaceId/w/jobId/{job}/{time}/part-0.snappy.parquet");
+            let placed = classify(&path, &config).expect("an export job");
+            assert_eq!(placed.kind, Kind::Table(SentinelTable::SigninLogs));
+            assert_eq!(placed.origin, Origin::ExportJob);
+            assert_eq!(placed.folder_time, Some(1_795_428_000_000), "{time}");
+        }
+        let named = "am-securityalert/workspaceId/w/jobId/other/timestamp=x/a.parquet";
+        let placed = classify(named, &config).expect("named by its folder");
+        assert_eq!(placed.kind, Kind::Table(SentinelTable::SecurityAlert));
+        assert_eq!(placed.folder_time, None);
+        // whose rows these are nobody has said
+        assert_eq!(
+            classify("workspaceId/w/jobId/other/timestamp=x/a.parquet", &config),
+            None
+        );
+    }
+
+    #[test]
     fn other_files_are_left_alone() {
         for path in [
             "readme.md",
@@ -169,9 +263,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_path_makes_it_panic(path in "\\PC{0,80}") {
+        fn no_path_makes_it_panic(path in "(workspaceId/w/jobId/)?\\PC{0,80}") {
             placed(&path);
             folder_time(&path);
+            export_job(&path);
         }
     }
 }

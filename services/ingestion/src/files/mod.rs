@@ -5,34 +5,38 @@
 //! A row that was logged after the run's moment waits: the object stays open at its first such row,
 //! and rows behind it that were taken are not taken again.
 
+mod backfill;
 mod layout;
 mod lines;
 mod object;
 mod plan;
+mod reading;
+mod sample;
 mod taker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{RunId, SentinelTable};
+use foretide_domain::{RunId, SentinelTable, TimeSpan};
 use foretide_lake::{LakeConfig, LakeError, open_object_store};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use self::layout::{Format, Kind, Placed, classify, export_table};
+use self::layout::{Format, Kind, Placed, classify, export_job, export_table};
 use self::object::{ObjectError, Task};
 use self::plan::ReadPlan;
-use self::taker::{Findings, Resume, millis};
+use self::reading::{Reading, is_damaged, is_refused, is_unchanged, resume_of, take};
+use self::taker::{Resume, millis};
+use crate::backfill::{Scope, Survey};
 use crate::config::FilesConfig;
 use crate::pseudonym::Pseudonyms;
 use crate::recorder::{Batch, Recorder};
-use crate::rows::{Reason, Refusal};
 use crate::source::{HistorySource, IngestError, Run, TableProgress, TableReport};
-use crate::storage::{ObjectState, QuarantinedRow};
+use crate::storage::ObjectState;
 
 /// Objects that are read at the same time.
 const READS_AT_ONCE: usize = 4;
@@ -57,8 +61,23 @@ pub(crate) struct FilesSource {
     listing: Mutex<Option<(RunId, Arc<Listing>)>>,
 }
 
-/// The objects of each table, by path.
-type Listing = HashMap<SentinelTable, Vec<Found>>;
+/// What the locations hold.
+#[derive(Debug, Default)]
+struct Listing {
+    /// The objects of each table, by path.
+    tables: HashMap<SentinelTable, Vec<Found>>,
+    /// Export jobs of which nothing tells the table.
+    unknown_jobs: BTreeSet<String>,
+}
+
+/// What is read of objects that have not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unchanged {
+    /// Rows that are due now.
+    Due,
+    /// Those, and what is wrong with damaged ones.
+    DueOrDamaged,
+}
 
 /// An object of ours.
 #[derive(Debug, Clone)]
@@ -102,7 +121,7 @@ impl FilesSource {
     }
 
     async fn list(&self) -> Result<Listing, IngestError> {
-        let mut listing = Listing::new();
+        let mut listing = Listing::default();
         for (index, location) in self.locations.iter().enumerate() {
             let mut objects = location.store.list(None);
             while let Some(meta) = objects
@@ -110,26 +129,31 @@ impl FilesSource {
                 .await
                 .map_err(|error| unreachable(&error))?
             {
-                let Some((table, found)) = self.found(index, &location.prefix, meta) else {
-                    continue;
-                };
-                listing.entry(table).or_default().push(found);
+                let path = format!("{}{}", location.prefix, meta.location);
+                match self.found(index, path, meta) {
+                    Ok((table, found)) => listing.tables.entry(table).or_default().push(found),
+                    Err(path) => listing
+                        .unknown_jobs
+                        .extend(export_job(&path).map(|job| job.id.to_owned())),
+                }
             }
         }
-        for objects in listing.values_mut() {
+        for objects in listing.tables.values_mut() {
             objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         }
         Ok(listing)
     }
 
+    /// The object and its table; its path back when it is none of ours.
     fn found(
         &self,
         location: usize,
-        prefix: &str,
+        path: String,
         meta: ObjectMeta,
-    ) -> Option<(SentinelTable, Found)> {
-        let path = format!("{prefix}{}", meta.location);
-        let placed = classify(&path, &self.config)?;
+    ) -> Result<(SentinelTable, Found), String> {
+        let Some(placed) = classify(&path, &self.config) else {
+            return Err(path);
+        };
         let table = match placed.kind {
             Kind::Table(table) => table,
             Kind::Counts(at) => self.config.counts[at].measure.table(),
@@ -145,33 +169,54 @@ impl FilesSource {
             modified: meta.last_modified,
             placed,
         };
-        Some((table, found))
+        Ok((table, found))
     }
 
-    fn listed(&self, run: Run, table: SentinelTable) -> Vec<Found> {
-        let listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        match listing.as_ref() {
-            Some((run_id, listing)) if *run_id == run.run_id => {
-                listing.get(&table).cloned().unwrap_or_default()
-            }
-            _ => Vec::new(),
+    /// What [`HistorySource::begin`] has found for the run; found anew when another run has begun
+    /// meanwhile.
+    async fn listed(&self, run: Run) -> Result<Arc<Listing>, IngestError> {
+        let kept = {
+            let listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = listing.as_ref().filter(|(id, _)| *id == run.run_id);
+            kept.map(|(_, listing)| Arc::clone(listing))
+        };
+        match kept {
+            Some(listing) => Ok(listing),
+            None => self.begin_listing(run).await,
         }
     }
 
+    async fn begin_listing(&self, run: Run) -> Result<Arc<Listing>, IngestError> {
+        let listing = Arc::new(self.list().await?);
+        let mut place = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some((run.run_id, Arc::clone(&listing)));
+        Ok(listing)
+    }
+
     /// How to read an object now; nothing when there is nothing new in it.
-    fn task(&self, found: &Found, known: Option<&ObjectState>, run: Run) -> Option<Task> {
+    fn task(
+        &self,
+        found: &Found,
+        known: Option<&ObjectState>,
+        run: Run,
+        unchanged: Unchanged,
+    ) -> Option<Task> {
         let as_of = millis(run.as_of);
         if found.placed.folder_time.is_some_and(|time| time > as_of) {
             return None;
         }
         let (resume, head) = match known {
             None => (Resume::default(), String::new()),
-            Some(known) if known.etag == found.etag && known.size == found.size => {
-                if known.consumed >= known.seen || run.as_of <= known.read_as_of {
+            Some(known) if is_unchanged(known, found) => {
+                if unchanged == Unchanged::DueOrDamaged && is_damaged(known, found) {
+                    (resume_of(known), String::new())
+                } else if known.consumed >= known.seen || run.as_of <= known.read_as_of {
                     return None;
+                } else {
+                    (resume_of(known), String::new())
                 }
-                (resume_of(known), String::new())
             }
+            Some(known) if is_refused(known) => (Resume::default(), String::new()),
             Some(known) if found.size > known.size && found.placed.format != Format::Parquet => {
                 (resume_of(known), known.head.clone())
             }
@@ -195,62 +240,21 @@ impl FilesSource {
         })
     }
 
-    async fn read(&self, found: Found, task: Task) -> Result<Reading, IngestError> {
-        let start = task.resume;
-        let got = self.locations[found.location].store.get(&found.at).await;
-        let outcome = match got {
-            Err(error) => Err(ObjectError::Store(error.to_string())),
-            Ok(result) => {
-                let runtime = Handle::current();
-                tokio::task::spawn_blocking(move || object::read(result, task, &runtime)).await?
-            }
-        };
-        Ok(Reading {
-            found,
-            start,
-            outcome,
-        })
-    }
-}
-
-/// What came of reading an object.
-struct Reading {
-    found: Found,
-    start: Resume,
-    outcome: Result<(Findings, String), ObjectError>,
-}
-
-#[async_trait]
-impl HistorySource for FilesSource {
-    async fn begin(&self, run: Run) -> Result<(), IngestError> {
-        let listing = Arc::new(self.list().await?);
-        let mut place = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some((run.run_id, listing));
-        Ok(())
-    }
-
-    async fn ingest(
+    /// Reads objects and records what is new in them.
+    async fn read_all(
         &self,
         table: SentinelTable,
         run: Run,
+        tasks: Vec<(Found, Task, bool)>,
         progress: &TableProgress<'_>,
     ) -> Result<TableReport, IngestError> {
-        let known = self.recorder.ledger().objects(table).await?;
-        let tasks: Vec<(Found, Task)> = self
-            .listed(run, table)
-            .into_iter()
-            .filter_map(|found| {
-                let task = self.task(&found, known.get(&found.path), run)?;
-                Some((found, task))
-            })
-            .collect();
         let total = tasks.len();
         let mut report = TableReport::default();
         let mut batch = Batch::default();
         // made beforehand: a closure here would keep the future from being Send for every lifetime
         let reads: Vec<_> = tasks
             .into_iter()
-            .map(|(found, task)| self.read(found, task))
+            .map(|(found, task, is_known)| self.read(found, task, is_known))
             .collect();
         let mut readings = stream::iter(reads).buffered(READS_AT_ONCE);
         let mut done = 0;
@@ -274,6 +278,82 @@ impl HistorySource for FilesSource {
             .and_then(|watermark| watermark.event_time);
         Ok(report)
     }
+
+    /// The objects of which something is to be read, and whether it is known that they are damaged.
+    fn tasks<'a>(
+        &self,
+        objects: impl Iterator<Item = &'a Found>,
+        known: &HashMap<String, ObjectState>,
+        run: Run,
+        unchanged: Unchanged,
+    ) -> Vec<(Found, Task, bool)> {
+        objects
+            .filter_map(|found| {
+                let known = known.get(&found.path);
+                let task = self.task(found, known, run, unchanged)?;
+                let is_known = known
+                    .is_some_and(|known| is_unchanged(known, found) && is_damaged(known, found));
+                Some((found.clone(), task, is_known))
+            })
+            .collect()
+    }
+
+    async fn read(&self, found: Found, task: Task, is_known: bool) -> Result<Reading, IngestError> {
+        let start = task.resume;
+        let got = self.locations[found.location].store.get(&found.at).await;
+        let outcome = match got {
+            Err(error) => Err(ObjectError::Store(error.to_string())),
+            Ok(result) => {
+                let runtime = Handle::current();
+                tokio::task::spawn_blocking(move || object::read(result, task, &runtime)).await?
+            }
+        };
+        Ok(Reading {
+            found,
+            start,
+            is_known,
+            outcome,
+        })
+    }
+}
+
+#[async_trait]
+impl HistorySource for FilesSource {
+    async fn begin(&self, run: Run) -> Result<(), IngestError> {
+        self.begin_listing(run).await?;
+        Ok(())
+    }
+
+    async fn ingest(
+        &self,
+        table: SentinelTable,
+        run: Run,
+        progress: &TableProgress<'_>,
+    ) -> Result<TableReport, IngestError> {
+        let listing = self.listed(run).await?;
+        let known = self.recorder.ledger().objects(table).await?;
+        let objects = listing.tables.get(&table).into_iter().flatten();
+        let tasks = self.tasks(objects, &known, run, Unchanged::Due);
+        self.read_all(table, run, tasks, progress).await
+    }
+
+    async fn survey(
+        &self,
+        table: SentinelTable,
+        span: TimeSpan,
+        run: Run,
+    ) -> Result<Survey, IngestError> {
+        self.survey_table(table, span, run).await
+    }
+
+    async fn backfill(
+        &self,
+        scope: &Scope,
+        run: Run,
+        progress: &TableProgress<'_>,
+    ) -> Result<TableReport, IngestError> {
+        self.read_part(scope, run, progress).await
+    }
 }
 
 fn unreachable(error: &object_store::Error) -> IngestError {
@@ -293,111 +373,5 @@ fn prefix_of(location: &LakeConfig) -> String {
     match export_table(name) {
         Some(_) => format!("{name}/"),
         None => String::new(),
-    }
-}
-
-fn resume_of(known: &ObjectState) -> Resume {
-    Resume {
-        consumed: known.consumed,
-        lines: known.lines,
-        seen: known.seen,
-        read_as_of: millis(known.read_as_of),
-    }
-}
-
-/// Puts what was read into the batch and the report.
-fn take(
-    table: SentinelTable,
-    run: Run,
-    reading: Reading,
-    batch: &mut Batch,
-    report: &mut TableReport,
-) {
-    let Reading {
-        found,
-        start,
-        outcome,
-    } = reading;
-    match outcome {
-        Err(ObjectError::Store(problem)) => {
-            tracing::warn!(object = %found.path, %problem, "an object could not be read");
-            report.trouble.push(format!("{}: {problem}", found.path));
-        }
-        Err(ObjectError::Refused(refusal)) => {
-            let end = u64::MAX >> 1;
-            batch
-                .entry
-                .quarantined
-                .push(quarantined(table, run, &found.path, 0, refusal));
-            batch.entry.refused += 1;
-            batch.entry.rows += 1;
-            batch
-                .entry
-                .objects
-                .push(state(&found, run, (end, end, 0), String::new()));
-            report.objects_read += 1;
-        }
-        Ok((findings, head)) => {
-            report.rows_waiting += findings.waiting;
-            if findings.rows == 0 && findings.consumed == start.consumed {
-                // nothing was taken: the object is looked at again when its rows are due
-                return;
-            }
-            report.objects_read += 1;
-            let refusals = findings.refusals.into_iter();
-            batch.entry.quarantined.extend(
-                refusals.map(|(line, refusal)| quarantined(table, run, &found.path, line, refusal)),
-            );
-            batch.entry.refused += findings.refused;
-            batch.entry.rows += findings.rows;
-            let newest = findings
-                .newest
-                .and_then(DateTime::from_timestamp_millis)
-                .map(|newest| newest.min(run.as_of));
-            batch.entry.watermark = batch.entry.watermark.max(newest);
-            let positions = (findings.consumed, findings.seen, findings.lines);
-            batch
-                .entry
-                .objects
-                .push(state(&found, run, positions, head));
-            batch.entry.met.extend(findings.met);
-            batch.events.extend(findings.events);
-        }
-    }
-}
-
-fn state(found: &Found, run: Run, positions: (u64, u64, u64), head: String) -> ObjectState {
-    let (consumed, seen, lines) = positions;
-    ObjectState {
-        path: found.path.clone(),
-        size: found.size,
-        etag: found.etag.clone(),
-        consumed,
-        seen,
-        lines,
-        head,
-        read_as_of: run.as_of,
-    }
-}
-
-fn quarantined(
-    table: SentinelTable,
-    run: Run,
-    object: &str,
-    line: u64,
-    refusal: Refusal,
-) -> QuarantinedRow {
-    let Refusal { reason, sample } = refusal;
-    if reason == Reason::BrokenObject {
-        tracing::warn!(%object, %sample, "an object was put into quarantine");
-    }
-    QuarantinedRow {
-        table: table.name().to_owned(),
-        object: object.to_owned(),
-        line,
-        reason: reason.word().to_owned(),
-        sample,
-        known_at: run.as_of,
-        run_id: run.run_id,
     }
 }

@@ -178,6 +178,36 @@ fn require(plan: &ReadPlan, has: impl Fn(usize) -> bool) -> Result<(), ObjectErr
     )))
 }
 
+/// Checks that an export job has written all the columns that are read, and times as times.
+fn require_whole(plan: &ReadPlan, columns: &[Option<&Column>]) -> Result<(), ObjectError> {
+    let refused =
+        |reason, problem: String| ObjectError::Refused(Refusal::of_object(reason, &problem));
+    let missing: Vec<&str> = plan
+        .expected
+        .iter()
+        .filter(|column| columns[**column].is_none())
+        .map(|column| plan.names[*column].as_str())
+        .collect();
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        let problem = format!("the job has not exported {names}: export the table without project");
+        return Err(refused(Reason::MissingColumn, problem));
+    }
+    let time = columns[plan.required].filter(|column| {
+        !matches!(
+            column.dtype(),
+            DataType::Datetime(..) | DataType::Date | DataType::String
+        )
+    });
+    match time {
+        Some(time) => {
+            let problem = format!("{} is {}, not a time", time.name(), time.dtype());
+            Err(refused(Reason::WrongType, problem))
+        }
+        None => Ok(()),
+    }
+}
+
 fn csv_record<'a>(
     parts: Option<&'a [Vec<u8>]>,
     places: &[Option<usize>],
@@ -223,6 +253,7 @@ fn parquet(mut raw: Box<dyn BufRead>, task: &Task) -> Result<Findings, ObjectErr
         .map(|name| frame.column(name).ok())
         .collect();
     require(&task.plan, |column| columns[column].is_some())?;
+    require_whole(&task.plan, &columns)?;
     let mut taker = Taker::new(&task.plan, task.resume);
     let mut identity = String::new();
     let mut row = 0_u64;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foretide_domain::SentinelTable;
 
 use super::layout::{Kind, Placed};
+use crate::backfill::Origin;
 use crate::config::{CountsConfig, CountsLabels, FilesConfig};
 use crate::event::{Event, Stream};
 use crate::pseudonym::{Met, ObjectPseudonyms, Pseudonyms};
@@ -25,6 +26,8 @@ pub(super) struct ReadPlan {
     pub(super) names: Vec<String>,
     /// Column without which the object is no use.
     pub(super) required: usize,
+    /// Columns whose absence shows that not the whole table was exported.
+    pub(super) expected: Vec<usize>,
     /// The run's moment, milliseconds since 1970.
     pub(super) as_of: i64,
     /// The table, unless these are counts.
@@ -46,6 +49,7 @@ impl ReadPlan {
         let empty = Self {
             names: Vec::new(),
             required: 0,
+            expected: Vec::new(),
             as_of,
             table: None,
             counts: None,
@@ -74,8 +78,11 @@ impl ReadPlan {
                     mapped.cloned().unwrap_or_else(|| (*column).to_owned())
                 };
                 let values = mapping.map(|mapping| &mapping.values).into_iter().flatten();
+                let is_whole = placed.origin == Origin::ExportJob;
+                let expected = (0..known.len()).filter(|at| is_whole && is_exported(known[*at]));
                 Self {
                     names: known.iter().map(name_of).collect(),
+                    expected: expected.collect(),
                     table: Some(table),
                     values: values
                         .filter_map(|(column, values)| {
@@ -207,4 +214,9 @@ impl ReadPlan {
             amount: value,
         }))
     }
+}
+
+/// Whether it is a column of the workspace: `_ArrivalTime` is one of synthetic exports only.
+fn is_exported(column: &str) -> bool {
+    column != "_ArrivalTime"
 }

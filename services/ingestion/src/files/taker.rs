@@ -36,6 +36,8 @@ pub(super) struct Findings {
     pub(super) consumed: u64,
     pub(super) seen: u64,
     pub(super) lines: u64,
+    /// The line that is cut off at the end, if one is.
+    pub(super) cut_off: Option<u64>,
     pub(super) met: Vec<Met>,
 }
 
@@ -45,6 +47,7 @@ pub(super) struct Taker<'a> {
     resume: Resume,
     findings: Findings,
     first_waiting: Option<(u64, u64)>,
+    cut_off: Option<(u64, u64)>,
 }
 
 impl<'a> Taker<'a> {
@@ -54,6 +57,7 @@ impl<'a> Taker<'a> {
             resume,
             findings: Findings::default(),
             first_waiting: None,
+            cut_off: None,
         }
     }
 
@@ -104,13 +108,20 @@ impl<'a> Taker<'a> {
     pub(super) fn incomplete(&mut self, position: u64, line: u64, raw: &[u8], is_final: bool) {
         if is_final {
             self.refuse(false, line, Refusal::of_row(Reason::TruncatedLine, raw));
+            self.cut_off = Some((position, line));
         } else {
             self.wait(position, line);
         }
     }
 
-    /// What was found, at the end of the object.
+    /// What was found, at the end of the object. A line that is cut off stays unread: should the
+    /// object be completed, the whole line is.
     pub(super) fn finish(mut self, end: u64, lines: u64) -> Findings {
+        let cut_off = self.cut_off;
+        self.findings.cut_off = cut_off.map(|(_, line)| line);
+        let (end, lines) = cut_off.map_or((end, lines), |(start, line)| {
+            (start, line.saturating_sub(1))
+        });
         let (consumed, done) = self.first_waiting.unwrap_or((end, lines));
         self.findings.consumed = consumed;
         self.findings.lines = done;

@@ -15,7 +15,7 @@ use foretide_log_analytics::{
 use foretide_sentinel_tables::{arrivals_query, count_query, newest_query};
 
 use crate::config::LogAnalyticsConfig;
-use crate::cost::{CostConfig, month_start};
+use crate::cost::{CostConfig, gigabytes, month_start};
 use crate::recorder::Recorder;
 use crate::source::{IngestError, Run, TableReport};
 use crate::storage::{Ledger, QueryCost};
@@ -178,12 +178,13 @@ impl Asker {
         run: Run,
         report: &mut TableReport,
     ) -> Result<Asked, IngestError> {
-        self.check_budget().await?;
+        self.check_budget(run).await?;
         let asked_at = self.clock.now();
         report.objects_read += 1;
         let outcome = self.client.query(&question.text(run)).await;
         let cost = self.cost_of(question, run, asked_at, &outcome).await?;
         self.ledger.enter_cost(&cost).await?;
+        report.bytes_read += cost.bytes_scanned;
         let failed = |source| IngestError::Query {
             table: question.table(),
             source,
@@ -198,7 +199,16 @@ impl Asker {
         }
     }
 
-    async fn check_budget(&self) -> Result<(), IngestError> {
+    /// A backfill whose cost was accepted has a budget of its own.
+    async fn check_budget(&self, run: Run) -> Result<(), IngestError> {
+        if let Some(accepted) = self.ledger.accepted_gigabytes(run.run_id).await? {
+            let scanned = gigabytes(self.ledger.scanned_by(run.run_id).await?);
+            return if scanned < accepted {
+                Ok(())
+            } else {
+                Err(IngestError::AcceptedSpent { accepted })
+            };
+        }
         let now = self.clock.now();
         let day = self.ledger.spent_since(floor_day(now)).await?;
         let month = self.ledger.spent_since(month_start(now)).await?;

@@ -9,20 +9,27 @@
 
 mod answer;
 mod asking;
+mod backfill;
+mod volumes;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use foretide_domain::{ArrivalLag, Measure, SentinelTable, SharedClock, TimeSpan, floor_day};
+use foretide_domain::{
+    ArrivalLag, Measure, RunId, SentinelTable, SharedClock, TimeSpan, floor_day,
+};
 use foretide_lake::Lake;
 use foretide_lake::arrivals::ArrivalStore;
 use foretide_lake::buckets::BucketRow;
 
 use self::answer::{bucket_rows, days_of, lag_of};
 use self::asking::{Asked, Asker, Question};
+use self::volumes::Volumes;
 use self::windows::{Window, windows_of};
+use crate::backfill::{Scope, Survey};
 use crate::config::LogAnalyticsConfig;
 use crate::recorder::Recorder;
 use crate::source::{HistorySource, IngestError, Run, TableProgress, TableReport};
@@ -37,6 +44,8 @@ pub(crate) struct LogAnalyticsSource {
     history: TimeDelta,
     overlap: TimeDelta,
     recorder: Recorder,
+    /// What the tables took in, as asked for by the run that surveys.
+    volumes: Mutex<Option<(RunId, Arc<Volumes>)>>,
 }
 
 impl LogAnalyticsSource {
@@ -56,6 +65,7 @@ impl LogAnalyticsSource {
             asker: Asker::open(config, &recorder, clock)?,
             arrivals: ArrivalStore::new(lake),
             recorder,
+            volumes: Mutex::default(),
         })
     }
 
@@ -272,6 +282,30 @@ impl HistorySource for LogAnalyticsSource {
             Err(IngestError::Query { source, .. }) if source.misses_table(table.name()) => {
                 // its days stay noted: when the table comes to be, its history is asked for
                 tracing::info!(%table, "the workspace has no such table: nothing is read of it");
+                Ok(TableReport::default())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn survey(
+        &self,
+        table: SentinelTable,
+        span: TimeSpan,
+        run: Run,
+    ) -> Result<Survey, IngestError> {
+        Box::pin(self.survey_table(table, span, run)).await
+    }
+
+    async fn backfill(
+        &self,
+        scope: &Scope,
+        run: Run,
+        progress: &TableProgress<'_>,
+    ) -> Result<TableReport, IngestError> {
+        match Box::pin(self.read_part(scope, run, progress)).await {
+            Err(IngestError::Query { source, .. }) if source.misses_table(scope.table.name()) => {
+                tracing::info!(table = %scope.table, "the workspace has no such table: nothing is read of it");
                 Ok(TableReport::default())
             }
             outcome => outcome,

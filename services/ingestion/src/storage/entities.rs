@@ -214,3 +214,77 @@ pub(crate) mod arrival_lag {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// A backfill.
+pub(crate) mod backfill {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "backfill")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub run_id: Uuid,
+        pub state: String,
+        pub span_start: DateTimeUtc,
+        pub span_end: DateTimeUtc,
+        pub source: String,
+        pub quoted_at: DateTimeUtc,
+        pub quoted_seconds: f64,
+        pub is_measured: bool,
+        pub currency: String,
+        #[sea_orm(column_type = "Text")]
+        pub beyond_budget: String,
+        #[sea_orm(column_type = "Text")]
+        pub remarks: String,
+        pub accepted_gigabytes: Option<f64>,
+        pub turn: i32,
+        pub started_at: Option<DateTimeUtc>,
+        pub finished_at: Option<DateTimeUtc>,
+        #[sea_orm(column_type = "Text")]
+        pub note: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A part of a backfill.
+pub(crate) mod backfill_part {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "backfill_part")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub run_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub ordinal: i32,
+        pub table_name: String,
+        pub span_start: DateTimeUtc,
+        pub span_end: DateTimeUtc,
+        pub source: String,
+        #[sea_orm(column_type = "Text")]
+        pub object: String,
+        pub queries: i64,
+        pub expected_rows: Option<i64>,
+        pub expected_bytes: Option<i64>,
+        pub expected_price: f64,
+        pub state: String,
+        pub attempts: i32,
+        pub rows_read: i64,
+        pub rows_duplicate: i64,
+        pub rows_quarantined: i64,
+        pub bytes: i64,
+        pub elapsed_ms: i64,
+        #[sea_orm(column_type = "Text")]
+        pub error: String,
+        pub ended_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,5 +1,7 @@
 //! The ledger: what has been read, how far, and what was refused.
 
+mod backfill_ledger;
+mod backfills;
 mod entities;
 mod pull_ledger;
 mod pulls;
@@ -11,6 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use foretide_db::{Database, DbError};
 use foretide_domain::{RunId, SentinelTable};
 
+pub(crate) use self::backfill_ledger::{Next, Refused, Transition};
 pub use self::pulls::QueryCost;
 use crate::pseudonym::Met;
 use crate::source::Run;
@@ -125,6 +128,15 @@ impl Ledger {
         table: SentinelTable,
     ) -> Result<HashMap<String, ObjectState>, LedgerError> {
         queries::objects(self.database.connection(), table).await
+    }
+
+    /// What is known of these objects of a table, by path.
+    pub(crate) async fn objects_at(
+        &self,
+        table: SentinelTable,
+        paths: &[&str],
+    ) -> Result<HashMap<String, ObjectState>, LedgerError> {
+        queries::objects_at(self.database.connection(), table, paths).await
     }
 
     /// The event files of a stream on these days, in the order in which they became known.

@@ -1,7 +1,7 @@
 //! The ledger's part about the query API.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use foretide_domain::{ArrivalLag, Measure, SentinelTable};
+use foretide_domain::{ArrivalLag, Measure, RunId, SentinelTable};
 
 use super::{Ledger, LedgerError, QueryCost, pulls};
 use crate::cost::Spent;
@@ -71,6 +71,21 @@ impl Ledger {
     /// What was spent since a moment.
     pub(crate) async fn spent_since(&self, since: DateTime<Utc>) -> Result<Spent, LedgerError> {
         pulls::spent_since(self.database.connection(), since).await
+    }
+
+    /// Bytes that a run's queries have scanned.
+    pub(crate) async fn scanned_by(&self, run_id: RunId) -> Result<u64, LedgerError> {
+        pulls::scanned_by(self.database.connection(), run_id).await
+    }
+
+    /// How long an answered query took on the average, milliseconds; nothing before the first.
+    pub(crate) async fn mean_execution_ms(&self) -> Result<Option<f64>, LedgerError> {
+        pulls::mean_execution_ms(self.database.connection()).await
+    }
+
+    /// Rows a day of the answers to a statement, over its latest queries; nothing before the first.
+    pub(crate) async fn rows_a_day(&self, statement: &str) -> Result<Option<f64>, LedgerError> {
+        pulls::rows_a_day(self.database.connection(), statement).await
     }
 
     /// The latest queries since a moment, newest first.

@@ -15,6 +15,11 @@ use super::queries::{CHUNK, signed, unsigned};
 use crate::cost::Spent;
 use crate::source::Run;
 
+/// Outcome of a query that was answered.
+pub(crate) const ANSWERED: &str = "answered";
+/// Queries of a statement from which the size of its answers is told.
+const LATEST_QUERIES: u64 = 100;
+
 /// One query and what it has cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryCost {
@@ -200,6 +205,68 @@ pub(super) async fn spent_since(
         bytes: number("bytes_scanned", bytes.unwrap_or_default())?,
         price: price.unwrap_or_default(),
     })
+}
+
+/// Bytes that a run's queries have scanned.
+pub(super) async fn scanned_by(
+    connection: &impl ConnectionTrait,
+    run_id: RunId,
+) -> Result<u64, DbError> {
+    let sum: Option<Option<i64>> = query_cost::Entity::find()
+        .select_only()
+        .column_as(
+            query_cost::Column::BytesScanned.sum().cast_as("BIGINT"),
+            "bytes",
+        )
+        .filter(query_cost::Column::RunId.eq(run_id.as_uuid()))
+        .into_tuple()
+        .one(connection)
+        .await?;
+    let bytes = sum.flatten().unwrap_or_default();
+    unsigned("query_cost", "bytes_scanned", &run_id.to_string(), bytes)
+}
+
+/// How long an answered query took on the average.
+pub(super) async fn mean_execution_ms(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<f64>, DbError> {
+    let mean: Option<Option<f64>> = query_cost::Entity::find()
+        .select_only()
+        // PostgreSQL takes the mean of whole numbers as a decimal
+        .column_as(
+            query_cost::Column::ExecutionMs
+                .avg()
+                .cast_as("DOUBLE PRECISION"),
+            "mean",
+        )
+        .filter(query_cost::Column::Outcome.eq(ANSWERED))
+        .into_tuple()
+        .one(connection)
+        .await?;
+    Ok(mean.flatten())
+}
+
+/// Rows a day of the answers to a statement.
+pub(super) async fn rows_a_day(
+    connection: &impl ConnectionTrait,
+    statement: &str,
+) -> Result<Option<f64>, DbError> {
+    let latest: Vec<query_cost::Model> = query_cost::Entity::find()
+        .filter(query_cost::Column::Statement.eq(statement))
+        .filter(query_cost::Column::Outcome.eq(ANSWERED))
+        .order_by_desc(query_cost::Column::AskedAt)
+        .limit(LATEST_QUERIES)
+        .all(connection)
+        .await?;
+    let (mut rows, mut days) = (0.0, 0.0);
+    for query in latest {
+        let cost = to_cost(query)?;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let answered = cost.rows_answered as f64;
+        rows += answered;
+        days += (cost.span.end - cost.span.start).as_seconds_f64() / 86_400.0;
+    }
+    Ok((days > 0.0).then(|| rows / days))
 }
 
 /// The latest queries since a moment, newest first.

@@ -38,23 +38,42 @@ pub(super) async fn objects(
         .filter(source_object::Column::TableName.eq(table.name()))
         .all(connection)
         .await?;
-    rows.into_iter()
-        .map(|row| {
-            let number =
-                |column, value| unsigned("source_object", column, row.path.as_str(), value);
-            let state = ObjectState {
-                size: number("size", row.size)?,
-                consumed: number("consumed", row.consumed)?,
-                seen: number("seen", row.seen)?,
-                lines: number("lines", row.lines)?,
-                path: row.path.clone(),
-                etag: row.etag,
-                head: row.head,
-                read_as_of: row.read_as_of,
-            };
-            Ok((row.path, state))
-        })
-        .collect()
+    rows.into_iter().map(to_object).collect()
+}
+
+pub(super) async fn objects_at(
+    connection: &impl ConnectionTrait,
+    table: SentinelTable,
+    paths: &[&str],
+) -> Result<HashMap<String, ObjectState>, DbError> {
+    let mut known = HashMap::with_capacity(paths.len());
+    for paths in paths.chunks(CHUNK) {
+        let rows = source_object::Entity::find()
+            .filter(source_object::Column::TableName.eq(table.name()))
+            .filter(source_object::Column::Path.is_in(paths.iter().copied()))
+            .all(connection)
+            .await?;
+        for row in rows {
+            let (path, state) = to_object(row)?;
+            known.insert(path, state);
+        }
+    }
+    Ok(known)
+}
+
+fn to_object(row: source_object::Model) -> Result<(String, ObjectState), DbError> {
+    let number = |column, value| unsigned("source_object", column, row.path.as_str(), value);
+    let state = ObjectState {
+        size: number("size", row.size)?,
+        consumed: number("consumed", row.consumed)?,
+        seen: number("seen", row.seen)?,
+        lines: number("lines", row.lines)?,
+        path: row.path.clone(),
+        etag: row.etag,
+        head: row.head,
+        read_as_of: row.read_as_of,
+    };
+    Ok((row.path, state))
 }
 
 pub(super) async fn event_files(

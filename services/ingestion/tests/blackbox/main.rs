@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod auditor;
+mod backfill;
 mod bad_input;
 mod cluster;
 mod crashes;
 mod files;
+mod foreign_files;
 mod no_gap;
 mod pseudonyms;
 mod query_api;

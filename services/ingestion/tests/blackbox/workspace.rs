@@ -73,6 +73,10 @@ pub(crate) struct Rows {
     pub(crate) most_rows: Option<usize>,
     /// Statements asked, in order.
     pub(crate) asked: Vec<String>,
+    /// Starts of the windows that were counted, in order.
+    pub(crate) spans: Vec<DateTime<Utc>>,
+    /// What tables took in: hour, table, MB.
+    pub(crate) usage: Vec<(DateTime<Utc>, &'static str, f64)>,
     /// Added to every answer.
     pub(crate) statistics: Option<Value>,
 }
@@ -227,6 +231,16 @@ impl Rows {
         let moment = |name| parameter(query, name).unwrap_or_else(|| panic!("{name}: {query}"));
         let as_of = moment("asOf");
         let (columns, rows) = match kind {
+            "counts" if what == Measure::IngestedMegabytes.name() => {
+                let span = moment("windowStart")..moment("windowEnd");
+                let rows = self.usage.iter();
+                let rows = rows.filter(|(hour, ..)| span.contains(hour));
+                let rows = rows.map(|(hour, table, value)| json!([text_of(*hour), table, value]));
+                (
+                    vec!["Hour datetime", "Product string", "Value real"],
+                    rows.collect(),
+                )
+            }
             "counts" => {
                 let (start, end) = (moment("windowStart"), moment("windowEnd"));
                 let counts = self.counts(what.parse().unwrap(), as_of);
@@ -287,6 +301,7 @@ async fn answer(
         let fault = known.faults.pop_front().unwrap_or(Fault::Fine);
         let (columns, rows, name) = known.answer(query);
         known.asked.push(name);
+        known.spans.extend(parameter(query, "windowStart"));
         let statistics = known.statistics.clone();
         (fault, columns, rows, known.most_rows, statistics)
     };
