@@ -184,6 +184,7 @@ fn routes(state: Arc<State>) -> Router {
             "/dataCollectionRules/{rule}/streams/{stream}",
             post(ingestion::upload),
         )
+        .route("/api/logs", post(ingestion::data_collector::upload))
         .route(
             "/workflows/{id}/triggers/manual/paths/invoke",
             post(teams::webhook),
@@ -225,6 +226,12 @@ async fn unknown_path(uri: Uri) -> impl IntoResponse {
 }
 
 impl EmulatorHandle {
+    /// The shared key of every workspace, for the HTTP Data Collector API.
+    #[must_use]
+    pub fn shared_key(&self) -> &'static str {
+        ingestion::data_collector::SHARED_KEY
+    }
+
     /// `http://127.0.0.1:port`, without a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> String {

@@ -62,12 +62,24 @@ impl RowColumns {
     /// Counts the keys of a run's rows: a row that came twice counts once, and so does one with a
     /// tombstone beside it.
     fn query(self, batch: &Batch) -> String {
-        let table = batch.table.replace('\\', "\\\\").replace('\'', "\\'");
         format!(
-            "['{table}']\n| where {} == '{}'\n| summarize Copies = count() by {}\n| count",
-            self.run, batch.run_id, self.key
+            "{}\n| where {} == '{}'\n| summarize Copies = count() by {}\n| count",
+            quoted(&batch.table),
+            self.run,
+            batch.run_id,
+            self.key
         )
     }
+}
+
+/// A table's name as KQL takes it: as it is when it is a word, else in quotes.
+fn quoted(table: &str) -> String {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if table.bytes().all(is_word) {
+        return table.to_owned();
+    }
+    let escaped = table.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("['{escaped}']")
 }
 
 /// Looks for accepted rows. Never sends any.

@@ -90,18 +90,22 @@ impl WatchlistKeeper {
         if halted || self.phase().await? == Phase::Shadow {
             return Ok(None);
         }
-        let Some(forecast) = self.store.newest(&self.use_case, None).await? else {
-            return Ok(None);
+        let window = match self.store.newest(&self.use_case, None).await? {
+            Some(forecast) if forecast.validity == Validity::Valid => {
+                self.next_window(&forecast).await?
+            }
+            // no action rests on incomplete inputs, nor on too little history
+            Some(_) => return Ok(None),
+            None => None,
         };
-        if forecast.validity != Validity::Valid {
-            return Ok(None);
-        }
-        let window = self.next_window(&forecast).await?;
         let mut wanted = match &window {
             Some(window) => self.parts(window).await?,
             None => Vec::new(),
         };
-        self.keep_runs(&mut wanted).await?;
+        let is_there = self.keep_runs(&mut wanted).await?;
+        if wanted.is_empty() && !is_there {
+            return Ok(None);
+        }
         let sync = WatchlistSync::new(self.client.clone(), self.store.clone());
         let list = Watchlist {
             display_name: "Foretide: predicted high-risk period".to_owned(),
@@ -174,11 +178,12 @@ impl WatchlistKeeper {
         Ok(items(window, parts, self.most_items))
     }
 
-    /// Lets items that say what they said before keep the run that said it: they are no change.
-    async fn keep_runs(&self, wanted: &mut [ItemFields]) -> Result<(), ArmError> {
+    /// Lets items that say what they said before keep the run that said it: they are no change. False
+    /// when there is no list yet.
+    async fn keep_runs(&self, wanted: &mut [ItemFields]) -> Result<bool, ArmError> {
         let current = match self.client.watchlist_items(&self.alias).await {
             Ok(current) => current,
-            Err(ArmError::NotFound { .. }) => return Ok(()),
+            Err(ArmError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
         for item in current {
@@ -193,7 +198,7 @@ impl WatchlistKeeper {
                 same.insert(RUN.to_owned(), run.clone());
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -27,7 +27,7 @@ use url::Url;
 
 pub use data_collector::{DataCollectorClient, DataCollectorConfig};
 pub use error::{ConfigError, UploadError};
-pub use probe::{ProbePace, RowFinder, Visibility, wait_until_visible};
+pub use probe::{ProbePace, RowFinder};
 pub use sink::{RowSink, table_of};
 pub use tombstone::{IDEMPOTENCY_KEY, WITHDRAWN, tombstone};
 pub use upload::ChunkOutcome;

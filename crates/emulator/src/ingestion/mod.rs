@@ -1,6 +1,7 @@
 //! Azure Monitor Logs Ingestion API.
 
 mod columns;
+pub(crate) mod data_collector;
 
 use std::collections::HashMap;
 use std::sync::Arc;

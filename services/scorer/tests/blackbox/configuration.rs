@@ -29,6 +29,16 @@ async fn what_is_out_of_bounds_is_refused_by_key() {
     let context = TestContext::new("scorer", now(), &[]);
     let write_back = "write_back: {identity: {tenant: t, client_id: c, client_secret: s}, \
                       rule: {endpoint: 'https://x.example', dcr_immutable_id: dcr-1}}";
+    let with_rule = "write_back: {identity: {tenant: t, client_id: c, client_secret: s}, \
+                     rule: {endpoint: 'https://x.example', \
+                     dcr_immutable_id: dcr-00000000000000000000000000000001}}";
+    let watchlist = |key: &str| {
+        format!(
+            "watchlist: {{workspace: {{subscription_id: 22222222-2222-2222-2222-222222222222, \
+             resource_group: rg, workspace: law-soc}}, identity: {{tenant: t, client_id: c, \
+             client_secret: s}}, {key}}}"
+        )
+    };
     let cases = [
         (
             "completeness_threshold: 0".to_owned(),
@@ -40,6 +50,25 @@ async fn what_is_out_of_bounds_is_refused_by_key() {
         ),
         ("valid_for_hours: 0".to_owned(), "valid_for_hours"),
         (write_back.to_owned(), "dcr-"),
+        (
+            "write_back: {sink: data_collector}".to_owned(),
+            "write_back.data_collector must be set",
+        ),
+        ("write_back: {}".to_owned(), "write_back.rule must be set"),
+        (
+            with_rule.replacen(
+                "write_back: {",
+                "write_back: {read_back: {workspace_id: mine}, ",
+                1,
+            ),
+            "write_back.read_back.workspace_id",
+        ),
+        (watchlist("alias: 'a b'"), "watchlist.alias"),
+        (
+            watchlist("monthly_changes: 100001"),
+            "watchlist.monthly_changes",
+        ),
+        (watchlist("every_seconds: 0"), "watchlist.every_seconds"),
     ];
     for (text, expected) in cases {
         let config = parse(&text).unwrap();

@@ -10,14 +10,17 @@ use foretide_api::timestamp;
 use foretide_api::writeback::v1::withdrawal_service_client::WithdrawalServiceClient;
 use foretide_api::writeback::v1::write_back_service_client::WriteBackServiceClient;
 use foretide_api::writeback::v1::{ListBatchesRequest, WithdrawForecastRequest};
-use foretide_domain::{Role, RunId};
+use foretide_domain::{Role, RunId, SimulatedClock};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction, RuleConfig};
+use foretide_logs_ingestion::DataCollectorConfig;
+use foretide_scorer::config::WriteBackConfig;
+use foretide_write_back::SinkKind;
 use serde_json::Value;
 use tonic::{Code, Status};
 use url::Url;
 
 use crate::risk::surge_in;
-use crate::world::{World, eventually, now, request};
+use crate::world::{Setting, World, eventually, now, request, write_back};
 
 const SURGES: &str = "Predicted_Attack_Surge_CL";
 const FORECASTS: &str = "PredictiveAlerting_CL";
@@ -297,4 +300,58 @@ async fn accepted_rows_are_told_by_run_and_table() {
             .any(|batch| batch.0 == SURGES && batch.1 >= windows),
         "{told:?}"
     );
+}
+
+/// A scorer that writes with the workspace's shared key.
+async fn with_shared_key(azure: &EmulatorHandle, key: &str) -> World {
+    let legacy = WriteBackConfig {
+        sink: SinkKind::DataCollector,
+        rule: None,
+        identity: None,
+        data_collector: Some(DataCollectorConfig {
+            workspace_id: "00000000-0000-4000-8000-00000000aaaa".to_owned(),
+            shared_key: key.to_owned().into(),
+            endpoint: Some(address(azure)),
+        }),
+        ..write_back(address(azure))
+    };
+    let world = World::with(Setting {
+        write_back: Some(legacy),
+        ..Setting::default()
+    })
+    .await;
+    surge_in(&world).await;
+    world
+}
+
+#[tokio::test]
+async fn a_workspace_with_nothing_but_a_key_gets_the_same_rows_under_other_names() {
+    let clock = Arc::new(SimulatedClock::starting_at(now()));
+    let azure = Emulator::start_with_clock(EmulatorConfig::default(), clock)
+        .await
+        .unwrap();
+    let world = with_shared_key(&azure, azure.shared_key()).await;
+    let first = score_as_of(&world, now()).await;
+    assert_eq!((first.rows_delivered, first.rows_pending), (72, 0));
+    let rows = azure.rows(FORECASTS);
+    assert_eq!(rows.len(), 72);
+    assert_eq!(rows[0]["ForecastId_g"], first.forecast_id);
+    assert_eq!(rows[0]["TimeGenerated"], "2026-11-23T06:00:00Z");
+    assert!(rows[0]["Predicted_d"].is_number());
+    score_as_of(&world, now() + TimeDelta::hours(1)).await;
+    let stones = azure.rows(SURGES);
+    let stones = stones.iter().filter(|row| row["Withdrawn_b"] == true);
+    assert_eq!(stones.count(), first.risk_windows as usize);
+}
+
+#[tokio::test]
+async fn a_wrong_key_holds_rows_back() {
+    let clock = Arc::new(SimulatedClock::starting_at(now()));
+    let azure = Emulator::start_with_clock(EmulatorConfig::default(), clock)
+        .await
+        .unwrap();
+    let world = with_shared_key(&azure, "YW5vdGhlciBrZXk=").await;
+    let held = score_as_of(&world, now()).await;
+    assert_eq!((held.rows_delivered, held.rows_pending), (0, 72));
+    assert!(azure.rows(FORECASTS).is_empty());
 }

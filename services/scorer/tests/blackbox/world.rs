@@ -47,6 +47,8 @@ const HISTORY_HOURS: usize = 10 * 168;
 /// How a world is set up.
 pub(crate) struct Setting {
     pub(crate) workspace: Option<Url>,
+    /// Another way back than through the rule of `workspace`.
+    pub(crate) write_back: Option<WriteBackConfig>,
     pub(crate) watchlist: Option<WatchlistConfig>,
     pub(crate) onnx_library: Option<PathBuf>,
     pub(crate) folder: Option<Arc<TempDir>>,
@@ -56,6 +58,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             workspace: None,
+            write_back: None,
             watchlist: None,
             onnx_library: Some(onnx_library()),
             folder: None,
@@ -119,7 +122,9 @@ impl World {
         };
         context.ctx.onnx_library = setting.onnx_library;
         let config = Config {
-            write_back: setting.workspace.map(write_back),
+            write_back: setting
+                .write_back
+                .or_else(|| setting.workspace.map(write_back)),
             watchlist: setting.watchlist,
             outbox: OutboxPace {
                 first_wait_ms: 5,
@@ -261,7 +266,7 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
         .expect(what);
 }
 
-fn write_back(workspace: Url) -> WriteBackConfig {
+pub(crate) fn write_back(workspace: Url) -> WriteBackConfig {
     WriteBackConfig {
         sink: SinkKind::LogsIngestion,
         data_collector: None,
