@@ -73,7 +73,7 @@ impl CountForecaster {
             .map(|known| {
                 let known = known - oldest;
                 let end = (known + horizon).min(hours.len());
-                self.forecast_state(&track.state(&memories, known), &hours[known..end])
+                self.forecast_state(&track.state(&memories, known, |_| true), &hours[known..end])
             })
             .collect()
     }

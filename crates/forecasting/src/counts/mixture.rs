@@ -4,7 +4,7 @@ use foretide_domain::LEVELS;
 use serde::{Deserialize, Serialize};
 
 use super::state::{
-    COMPONENTS, COUNT_STATE_HOURS, Components, CountForecast, CountPrior, Memories, REACHES, Shape,
+    COMPONENTS, COUNT_SHAPE_HOURS, Components, CountForecast, CountPrior, Memories, REACHES, Shape,
     Track, reach_of,
 };
 
@@ -26,14 +26,14 @@ const OLDER_DISCOUNT: f64 = 0.99;
 
 /// Origins that the weights are learned from, and number of origins for which a shape is
 /// kept.
-const MOST_ORIGINS: usize = 72;
-const SHAPE_ORIGINS: usize = 14;
+const MOST_ORIGINS: usize = 36;
+const SHAPE_ORIGINS: usize = 12;
 
 /// Hours of history before the first origin.
 const FEWEST_KNOWN_HOURS: usize = 14 * 24;
 
-/// Hours between two origins: not a day, so that the next hour is met at every time of day.
-const ORIGIN_EVERY: usize = 23;
+/// Hours between two origins: not whole days, so that the next hour is met at every time of day.
+const ORIGIN_EVERY: usize = 47;
 
 /// Hours ahead of the newest origin that must be known.
 const LONGEST_AHEAD: usize = 24;
@@ -62,14 +62,14 @@ impl Default for CountMixture {
 
 /// A component's quantiles, and what happened, at one hour of one origin.
 struct Scored {
-    components: Components,
+    quantiles: [[f64; 5]; COMPONENTS],
     actual: f64,
     weight: f64,
 }
 
 impl CountMixture {
     /// Learns by exponentiated gradient descent on the pinball loss (Kivinen and Warmuth 1997) over
-    /// daily origins inside the history, each seeing nothing after itself. Starts from the prior's
+    /// rolling origins inside the history, each seeing nothing after itself. Starts from the prior's
     /// weights, or from equal ones, and stays there when the history is too short.
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
@@ -129,7 +129,7 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
     }
     let oldest = values
         .len()
-        .saturating_sub(COUNT_STATE_HOURS + ORIGIN_EVERY * MOST_ORIGINS);
+        .saturating_sub(COUNT_SHAPE_HOURS + ORIGIN_EVERY * MOST_ORIGINS);
     let (values, hour_of_week) = (&values[oldest..], &hour_of_week[oldest..]);
     let memories = Memories::new();
     let mut kept: Option<(Shape, Track<'_>)> = None;
@@ -143,13 +143,18 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
         let Some((shape, track)) = &kept else {
             continue;
         };
-        let state = track.state(&memories, known);
+        let ahead_of = |ahead: usize| known + ahead - 1;
+        let hour_of_week = |ahead: usize| usize::from(hour_of_week[ahead_of(ahead)]);
+        let is_wanted = |time: usize| {
+            let mut hours = SCORED_AHEAD.iter();
+            hours.any(|&ahead| hour_of_week(ahead) % 24 == time)
+        };
+        let state = track.state(&memories, known, is_wanted);
         for ahead in SCORED_AHEAD {
-            let hour = known + ahead - 1;
-            let components = state.components(shape, ahead, usize::from(hour_of_week[hour]));
+            let components = state.components(shape, ahead, hour_of_week(ahead));
             scored[reach_of(ahead)].push(Scored {
-                components,
-                actual: values[hour],
+                quantiles: components.map(|component| component.quantiles),
+                actual: values[ahead_of(ahead)],
                 weight: OLDER_DISCOUNT.powi(back as i32),
             });
         }
@@ -184,16 +189,18 @@ fn descend(scored: &[Scored], start: [f64; COMPONENTS]) -> Option<[f64; COMPONEN
 fn slope(scored: &[Scored], weights: &[f64; COMPONENTS], unit: f64) -> [f64; COMPONENTS] {
     let mut slopes = [0.0; COMPONENTS];
     for hour in scored {
-        let mix = mixed(weights, &hour.components);
-        for (level, quantile) in mix.quantiles.into_iter().enumerate() {
-            let side = if hour.actual > quantile {
-                -LEVELS[level]
-            } else {
-                1.0 - LEVELS[level]
-            };
-            for (slope, component) in slopes.iter_mut().zip(&hour.components) {
-                *slope += hour.weight * side * component.quantiles[level];
+        let mut mix = [0.0; LEVELS.len()];
+        for (weight, component) in weights.iter().zip(&hour.quantiles) {
+            for (total, quantile) in mix.iter_mut().zip(component) {
+                *total += weight * quantile;
             }
+        }
+        let side: [f64; LEVELS.len()] = std::array::from_fn(|level| {
+            let is_above = f64::from(u8::from(hour.actual > mix[level]));
+            hour.weight * (1.0 - LEVELS[level] - is_above)
+        });
+        for (slope, component) in slopes.iter_mut().zip(&hour.quantiles) {
+            *slope += side.iter().zip(component).map(|(s, q)| s * q).sum::<f64>();
         }
     }
     let slopes = slopes.map(|slope| slope / unit);

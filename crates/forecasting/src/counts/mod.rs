@@ -28,8 +28,8 @@ pub use mixture::CountMixture;
 pub use negative_binomial::Dispersion;
 pub use profile::{ProfilePrior, WeekProfile};
 pub use state::{
-    COMPONENTS, COUNT_STATE_HOURS, Components, CountForecast, CountPrior, CountState, REACHES,
-    Shape, reach_of,
+    COMPONENTS, COUNT_SHAPE_HOURS, COUNT_STATE_HOURS, Components, CountForecast, CountPrior,
+    CountState, REACHES, Shape, reach_of,
 };
 pub use weighted::Spread;
 pub use whole::{are_whole, toward_whole};

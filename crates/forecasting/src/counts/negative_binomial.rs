@@ -99,38 +99,43 @@ impl Dispersion {
         }
         // With extra zeros the other hours must bring more, for the mean to stay.
         let busy_mean = mean / (1.0 - self.extra_zeros);
-        LEVELS.map(|level| {
-            let busy_level = (level - self.extra_zeros) / (1.0 - self.extra_zeros);
-            if busy_level <= 0.0 {
-                0.0
-            } else if busy_mean > LARGEST_STEPPED_MEAN {
-                self.gamma_quantile(busy_mean, busy_level)
-            } else {
-                self.stepped_quantile(busy_mean, busy_level)
-            }
-        })
+        let busy = LEVELS.map(|level| (level - self.extra_zeros) / (1.0 - self.extra_zeros));
+        if busy_mean > LARGEST_STEPPED_MEAN {
+            busy.map(|level| {
+                if level <= 0.0 {
+                    0.0
+                } else {
+                    self.gamma_quantile(busy_mean, level)
+                }
+            })
+        } else {
+            self.stepped_quantiles(busy_mean, busy)
+        }
     }
 
-    /// Quantile of the mid-distribution: linear between the middles of the counts' steps.
-    fn stepped_quantile(&self, mean: f64, level: f64) -> f64 {
+    /// Quantiles at rising levels of the mid-distribution: linear between the middles of the
+    /// counts' steps.
+    fn stepped_quantiles(&self, mean: f64, levels: [f64; 5]) -> [f64; 5] {
+        let mut quantiles = [0.0; 5];
         let mut share = self.zero_share(mean);
         let mut middle = 0.5 * share;
-        if level <= middle {
-            return 0.0;
-        }
+        let mut at = levels.iter().filter(|level| **level <= middle).count();
         let mut count = 0.0;
-        loop {
-            // p(k+1) / p(k) of the negative binomial with mean m and overdispersion v.
-            let ratio = mean * (1.0 + self.overdispersion * count)
-                / ((count + 1.0) * (1.0 + self.overdispersion * mean));
-            let next = share * ratio;
+        // p(k+1) / p(k) of the negative binomial with mean m and overdispersion v is
+        // m (1 + v k) / ((k + 1) (1 + v m)).
+        let odds = mean / (1.0 + self.overdispersion * mean);
+        while at < levels.len() {
+            let next = share * odds * (1.0 + self.overdispersion * count) / (count + 1.0);
             let next_middle = middle + 0.5 * (share + next);
-            if level <= next_middle || next < 1e-300 {
-                return count + ((level - middle) / (next_middle - middle)).clamp(0.0, 1.0);
+            while at < levels.len() && (levels[at] <= next_middle || next < 1e-300) {
+                let step = (levels[at] - middle) / (next_middle - middle);
+                quantiles[at] = count + step.clamp(0.0, 1.0);
+                at += 1;
             }
             (share, middle) = (next, next_middle);
             count += 1.0;
         }
+        quantiles
     }
 
     /// Wilson and Hilferty's cube-root normal approximation (1931) of a gamma distribution with

@@ -11,8 +11,11 @@ use crate::statistics::mean;
 /// Number of components whose quantiles are mixed.
 pub const COMPONENTS: usize = 10;
 
-/// Hours of history that a state looks at: twelve weeks.
-pub const COUNT_STATE_HOURS: usize = 12 * 168;
+/// Hours of history that a state looks at: eight weeks.
+pub const COUNT_STATE_HOURS: usize = 8 * 168;
+
+/// Hours of history that a shape is learned from: twelve weeks.
+pub const COUNT_SHAPE_HOURS: usize = 12 * 168;
 
 /// Groups of hours ahead with weights and ratios of their own: the next hour, the rest of the next
 /// six, and all beyond.
@@ -106,10 +109,10 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Learns from at most the last [`COUNT_STATE_HOURS`] hours.
+    /// Learns from at most the last [`COUNT_SHAPE_HOURS`] hours.
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
-        let (values, hours) = newest(values, hour_of_week);
+        let (values, hours) = newest(values, hour_of_week, COUNT_SHAPE_HOURS);
         let profile = WeekProfile::learn(values, hours, prior.profile.as_ref());
         let scaled = divided(values, hours, &profile);
         let cap = highest_usual(&scaled);
@@ -147,8 +150,8 @@ impl Shape {
     }
 }
 
-fn newest<'a>(values: &'a [f64], hour_of_week: &'a [u8]) -> (&'a [f64], &'a [u8]) {
-    let known = values.len().saturating_sub(COUNT_STATE_HOURS);
+fn newest<'a>(values: &'a [f64], hour_of_week: &'a [u8], most: usize) -> (&'a [f64], &'a [u8]) {
+    let known = values.len().saturating_sub(most);
     (&values[known..], &hour_of_week[known..])
 }
 
@@ -264,14 +267,21 @@ impl<'a> Track<'a> {
     }
 
     /// Where the series stood when its first `known` hours, at least one, were known.
-    pub(super) fn state(&self, memories: &Memories, known: usize) -> CountState {
+    /// Of hours of the day that are not wanted nothing is said by the component that looks around
+    /// them.
+    pub(super) fn state(
+        &self,
+        memories: &Memories,
+        known: usize,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> CountState {
         let by_scaled = self.by_scaled.as_of(known, COUNT_STATE_HOURS);
         let by_value = self.by_value.as_of(known, COUNT_STATE_HOURS);
         let hours = &self.hour_of_week[..known];
         CountState {
-            scaled: std::array::from_fn(|index| by_scaled.remembered(&memories.scaled[index])),
-            flat: std::array::from_fn(|index| by_value.remembered(&memories.flat[index])),
-            same_time: same_time(&by_value, hours, &memories.same_time),
+            scaled: by_scaled.remembered_each(&memories.scaled),
+            flat: by_value.remembered_each(&memories.flat),
+            same_time: same_time(&by_value, hours, &memories.same_time, is_wanted),
             levels: std::array::from_fn(|index| self.levels[index][known - 1]),
             binomial_level: self.binomial_levels[known - 1],
         }
@@ -283,11 +293,11 @@ impl CountState {
     /// when nothing is known.
     #[must_use]
     pub fn at_end(shape: &Shape, values: &[f64], hour_of_week: &[u8]) -> Self {
-        let (values, hours) = newest(values, hour_of_week);
+        let (values, hours) = newest(values, hour_of_week, COUNT_STATE_HOURS);
         if values.is_empty() {
             return Self::default();
         }
-        Track::new(shape, values, hours).state(&Memories::new(), values.len())
+        Track::new(shape, values, hours).state(&Memories::new(), values.len(), |_| true)
     }
 
     /// What each component says of the hour `ahead` (1 for the first) that lies in the given local
@@ -332,7 +342,12 @@ impl CountState {
 }
 
 /// Spread at each hour of the day: near hours count more, and newer days.
-fn same_time(by_value: &Aged, hour_of_week: &[u8], memory: &Memory) -> [Spread; 24] {
+fn same_time(
+    by_value: &Aged,
+    hour_of_week: &[u8],
+    memory: &Memory,
+    is_wanted: impl Fn(usize) -> bool,
+) -> [Spread; 24] {
     let mut kernel = [0.0; 24];
     for (distance, weight) in kernel.iter_mut().enumerate() {
         let around = distance.min(24 - distance);
@@ -341,7 +356,6 @@ fn same_time(by_value: &Aged, hour_of_week: &[u8], memory: &Memory) -> [Spread; 
         }
     }
     let last = hour_of_week.len().saturating_sub(1);
-    by_value.around_each_hour(memory, &kernel, |age| {
-        usize::from(hour_of_week[last - age]) % 24
-    })
+    let hour_of_day = |age: usize| usize::from(hour_of_week[last - age]) % 24;
+    by_value.around_each_hour(memory, &kernel, hour_of_day, is_wanted)
 }

@@ -63,9 +63,33 @@ impl Aged {
         Sorted::new(values).as_of(values.len(), values.len())
     }
 
-    /// Spread under weights that halve every `half_life` hours.
+    /// Those younger than so many hours.
+    fn younger_than(&self, hours: usize) -> Self {
+        let young = self.sorted.iter().filter(|(_, age)| *age < hours);
+        Self {
+            sorted: young.copied().collect(),
+        }
+    }
+
+    /// Spread under a memory's weights.
     pub(super) fn remembered(&self, memory: &Memory) -> Spread {
         self.weighted(|age| memory.weight(age))
+    }
+
+    /// Spreads under several memories, from the shortest to the longest: each looks only at what it
+    /// remembers.
+    pub(super) fn remembered_each<const N: usize>(&self, memories: &[Memory; N]) -> [Spread; N] {
+        let mut spreads = [Spread::default(); N];
+        let mut left: Option<Self> = None;
+        for (spread, memory) in spreads.iter_mut().zip(memories).rev() {
+            let remembered = left
+                .as_ref()
+                .unwrap_or(self)
+                .younger_than(memory.weights.len());
+            *spread = remembered.remembered(memory);
+            left = Some(remembered);
+        }
+        spreads
     }
 
     /// Spread under any weights by age.
@@ -85,15 +109,16 @@ impl Aged {
         }
     }
 
-    /// Spread around each hour of the day: an hour weighs what `memory` says of its age times
-    /// `kernel` of its distance on the clock. `hour_of_day` goes by age.
+    /// Spread around each hour of the day that is wanted: an hour weighs what `memory` says of its
+    /// age times `kernel` of its distance on the clock. `hour_of_day` goes by age.
     pub(super) fn around_each_hour(
         &self,
         memory: &Memory,
         kernel: &[f64; 24],
         hour_of_day: impl Fn(usize) -> usize,
+        is_wanted: impl Fn(usize) -> bool,
     ) -> [Spread; 24] {
-        // Each hour of the day by itself first: 24 short lists instead of 24 passes over all.
+        // Each hour of the day by itself first: sums of 24 numbers instead of passes over all.
         let (mut totals, mut sums) = ([0.0; 24], [0.0; 24]);
         let mut remembered = Vec::with_capacity(self.sorted.len().min(memory.weights.len()));
         for &(value, age) in &self.sorted {
@@ -106,22 +131,19 @@ impl Aged {
             }
         }
         std::array::from_fn(|time| {
-            let near = |hour: usize| kernel[(hour + 24 - time) % 24];
+            if !is_wanted(time) {
+                return Spread::default();
+            }
+            let near: [f64; 24] = std::array::from_fn(|hour| kernel[(hour + 24 - time) % 24]);
             let sum_of = |parts: &[f64; 24]| -> f64 {
-                parts
-                    .iter()
-                    .enumerate()
-                    .map(|(hour, part)| near(hour) * part)
-                    .sum()
+                near.iter().zip(parts).map(|(near, part)| near * part).sum()
             };
             let total = sum_of(&totals);
             if total <= 0.0 {
                 return Spread::default();
             }
-            let by_hour: [f64; 24] = std::array::from_fn(near);
-            let weight = |(weight, hour): (f64, usize)| weight * by_hour[hour];
             Spread {
-                quantiles: quantiles(&remembered, &weight, total),
+                quantiles: quantiles(&remembered, &|(weight, hour)| weight * near[hour], total),
                 mean: sum_of(&sums) / total,
             }
         })
@@ -130,6 +152,7 @@ impl Aged {
 
 /// Linear between the middles of the values' weights; the outermost values end it.
 fn quantiles<T: Copy>(sorted: &[(f64, T)], weight: &impl Fn(T) -> f64, total: f64) -> [f64; 5] {
+    let wanted = LEVELS.map(|level| level * total);
     let mut quantiles = [0.0; 5];
     let mut next = 0;
     let mut passed = 0.0;
@@ -139,14 +162,17 @@ fn quantiles<T: Copy>(sorted: &[(f64, T)], weight: &impl Fn(T) -> f64, total: f6
         if weight <= 0.0 {
             continue;
         }
-        let middle = (passed + 0.5 * weight) / total;
+        let middle = passed + 0.5 * weight;
         passed += weight;
-        while next < LEVELS.len() && LEVELS[next] <= middle {
+        while next < LEVELS.len() && wanted[next] <= middle {
             quantiles[next] = before.map_or(value, |(position, lower)| {
-                let share = (LEVELS[next] - position) / (middle - position);
+                let share = (wanted[next] - position) / (middle - position);
                 lower + share * (value - lower)
             });
             next += 1;
+        }
+        if next == LEVELS.len() {
+            return quantiles;
         }
         before = Some((middle, value));
     }
