@@ -119,6 +119,7 @@ impl Season {
                 CandidateKind::Climatology
                     | CandidateKind::ProphetAdditive
                     | CandidateKind::ProphetMultiplicative
+                    | CandidateKind::CountMixture
             )
         };
         let all = CandidateKind::ALL.into_iter();

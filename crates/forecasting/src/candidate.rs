@@ -52,6 +52,8 @@ pub enum CandidateKind {
     ArWeeksLog,
     /// Gradient-boosted trees learned from all series at once.
     Trees,
+    /// Quantiles made for counts ([`crate::counts`]), averaged with those of the others.
+    CountMixture,
     /// The weighted combination of the others: no candidate itself, but what competes with the
     /// baselines.
     Ensemble,
@@ -59,7 +61,7 @@ pub enum CandidateKind {
 
 impl CandidateKind {
     /// All candidates, in the order of a model's weights.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::SeasonalNaive,
         Self::Climatology,
         Self::ProphetAdditive,
@@ -82,6 +84,7 @@ impl CandidateKind {
         Self::ArFortnightLog,
         Self::ArWeeksLog,
         Self::Trees,
+        Self::CountMixture,
     ];
 
     /// The kind's word, as it stands in tables and reports.
@@ -110,6 +113,7 @@ impl CandidateKind {
             Self::ArFortnightLog => "ar_fortnight_log",
             Self::ArWeeksLog => "ar_weeks_log",
             Self::Trees => "trees",
+            Self::CountMixture => "count_mixture",
             Self::Ensemble => "ensemble",
         }
     }

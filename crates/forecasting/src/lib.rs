@@ -30,6 +30,7 @@ mod hierarchy;
 mod intervals;
 pub mod metrics;
 mod model;
+mod notes;
 mod panel;
 pub mod risk;
 mod rolling;

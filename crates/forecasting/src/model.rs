@@ -2,9 +2,10 @@
 //!
 //! For a row of series `s`, `band` hours ahead: mean = sum over candidates `c` of `weight[s, c] *
 //! point_c`, and quantiles = (1 - share[s]) * (mean + unit(mean) * misses[s, band]) + share[s] * the
-//! calibrated quantiles of climatology. Climatology and the Prophet kinds are computed from tables;
-//! the other candidates come in as columns of parts, which [`crate::StateStep`] makes from fresh
-//! history. All of them foresee the series as it would be without events; what the regressors say of
+//! calibrated quantiles of climatology. Mean and quantiles are then averaged with those of the count
+//! mixture, by the share that it has in the series. Climatology and the Prophet kinds are computed
+//! from tables; the other candidates come in as columns of parts, which [`crate::StateStep`] makes
+//! from fresh history, and the count mixture as columns of parts and quantiles. All of them foresee the series as it would be without events; what the regressors say of
 //! the hour then moves mean and quantiles by a factor. The same formulas stand as an ONNX graph in
 //! `foretide-onnx`.
 
@@ -12,6 +13,7 @@ use crate::calibration::Calibration;
 use crate::candidate::CandidateKind;
 use crate::candidates::{STATE_CANDIDATES, point};
 use crate::climatology::Climatology;
+use crate::counts::CountForecast;
 use crate::effects::with_events;
 use crate::error::ForecastError;
 use crate::intervals::Intervals;
@@ -22,7 +24,9 @@ use crate::trees::TreesModel;
 /// Everything the model knows about one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesParameters {
-    /// Weights of the candidates, in the order of [`CandidateKind::ALL`]; they sum to one.
+    /// Weights of the candidates, in the order of [`CandidateKind::ALL`]. All but the count
+    /// mixture's sum to one, unless that is one; it is the mixture's share in what is served, beside
+    /// all others together.
     pub weights: [f64; CandidateKind::ALL.len()],
     /// Level x profile x ratios.
     pub climatology: Climatology,
@@ -36,6 +40,20 @@ pub struct SeriesParameters {
     pub climatology_share: f64,
     /// Conformal correction of climatology's quantiles.
     pub calibration: Calibration,
+}
+
+/// What each candidate has in what is served, if anything; sums to one.
+pub(crate) fn served_weights(
+    weights: &[f64; CandidateKind::ALL.len()],
+) -> Vec<(CandidateKind, f64)> {
+    let counts = CandidateKind::CountMixture;
+    let share = weights[counts.index()];
+    let of = |(kind, weight)| {
+        let rest = if kind == counts { 1.0 } else { 1.0 - share };
+        (kind, rest * weight)
+    };
+    let all = CandidateKind::ALL.into_iter().zip(*weights).map(of);
+    all.filter(|(_, weight)| *weight > 0.0).collect()
 }
 
 /// The candidates that are computed from a series' tables; all others come in as columns.
@@ -175,6 +193,12 @@ impl PanelModel {
             // Parts that cancel may leave a rounding error below zero.
             let quiet = quiet.max(0.0);
             let quantiles = parameters.quantiles(quiet, inputs.band[index] as usize, &row);
+            let mut hour = (quiet, quantiles);
+            if let Some(counts) = inputs.counts.get(index) {
+                let share = parameters.weights[CandidateKind::CountMixture.index()];
+                hour = mixed_with_counts(hour, counts, share, reserved);
+            }
+            let (quiet, quantiles) = hour;
             let values = &inputs.regressors[index * calendar.len()..][..calendar.len()];
             let effects = self.schema.effects_on(series);
             let (logarithm, mean) = effects.apply(quiet, values, calendar);
@@ -226,6 +250,22 @@ impl PanelModel {
         }
         mean
     }
+}
+
+/// Averages mean, quantiles and drivers of an hour with what the count mixture says of it.
+fn mixed_with_counts(
+    (mean, quantiles): (f64, [f64; 5]),
+    counts: &CountForecast,
+    share: f64,
+    drivers: &mut [f64],
+) -> (f64, [f64; 5]) {
+    let mix = |other: f64, own: f64| (1.0 - share) * other + share * own;
+    let parts = counts.parts.into_iter().chain(std::iter::repeat(0.0));
+    for (driver, part) in drivers.iter_mut().zip(parts) {
+        *driver = mix(*driver, part);
+    }
+    let level = |level: usize| mix(quantiles[level], counts.quantiles[level]);
+    (mix(mean, counts.mean()), std::array::from_fn(level))
 }
 
 impl PanelInputs {

@@ -5,9 +5,9 @@
 //!
 //! The state step: a model holds shapes (seasons, effects, spread); where the series stands *now*
 //! comes in at scoring, computed here from the fresh history: the means of the last week and of the
-//! last four, the quantiles of the last week, and what every state candidate ([`StateStep`]) says
-//! when it has run over the newest hours. So hours that arrive between two trainings move the
-//! forecast.
+//! last four, the quantiles of the last week, what every state candidate ([`StateStep`]) says when
+//! it has run over the newest hours, and what the count mixture ([`CountForecaster`]) does. So hours
+//! that arrive between two trainings move the forecast.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::CandidateKind;
 use crate::candidates::{Horizon, LocalHistory, Parts, STATE_CANDIDATES, StateStep};
+use crate::counts::{CountForecast, CountForecaster};
 use crate::effects::{Effects, RegressorRange};
 use crate::error::ForecastError;
 use crate::intervals::{HORIZON_BANDS, horizon_band};
@@ -74,6 +75,8 @@ pub struct PanelSchema {
     pub history_hours_needed: usize,
     /// Parameters of the state step of each series.
     pub states: Vec<StateStep>,
+    /// The count mixture of each series that it has a share in.
+    pub counts: Vec<Option<CountForecaster>>,
     /// Whether the model has trees, so that its rows need features.
     pub trees: bool,
     /// For each series, how far window sums fell from what was expected in the backtest.
@@ -98,6 +101,9 @@ pub struct PanelInputs {
     /// Parts of the point of each of [`STATE_CANDIDATES`], row by row, candidate by candidate:
     /// level, trend, daily season, weekly season.
     pub state_parts: Vec<Parts>,
+    /// What the count mixture says of the hour, nothing for a series that it has no share in; empty
+    /// for a model where it has none at all.
+    pub counts: Vec<CountForecast>,
     /// Rows of [`crate::trees::ROW_WIDTH`] columns; empty for a model without trees.
     pub features: Vec<f64>,
     /// Mean of the last 168 known hours.
@@ -138,6 +144,11 @@ impl PanelInputs {
                 self.state_parts.len(),
                 STATE_CANDIDATES.len(),
             ),
+            (
+                "counts",
+                self.counts.len(),
+                usize::from(schema.has_counts()),
+            ),
             ("features", self.features.len(), schema.feature_width()),
             ("week_level", self.week_level.len(), 1),
             ("month_level", self.month_level.len(), 1),
@@ -162,6 +173,10 @@ impl PanelInputs {
         check_rows("band", &self.band, |band| (0..bands).contains(band))?;
         let is_finite = |parts: &Parts| parts.iter().all(|value| value.is_finite());
         check_rows("state_parts", &self.state_parts, is_finite)?;
+        check_rows("counts", &self.counts, |hour| {
+            let mut all = hour.parts.iter().chain(&hour.quantiles);
+            all.all(|value| value.is_finite())
+        })?;
         let numbers = [
             ("days", &self.days),
             ("issue_days", &self.issue_days),
@@ -216,6 +231,9 @@ impl PanelSchema {
             let recent = SeriesState::at_end(&quiet);
             let paths = self.state_paths(index as usize, &quiet, frame);
             inputs.features.extend(self.features(&quiet, frame));
+            inputs
+                .counts
+                .extend(self.count_path(index as usize, &quiet, frame));
             for (ahead, &hour_of_week) in frame.hour_of_week.iter().enumerate() {
                 inputs.series.push(index);
                 inputs.days.push(issue_days + ahead as f64 / 24.0);
@@ -272,6 +290,23 @@ impl PanelSchema {
         paths.iter().map(|path| horizon.pick(path)).collect()
     }
 
+    /// Whether any series has a share of the count mixture.
+    #[must_use]
+    pub fn has_counts(&self) -> bool {
+        self.counts.iter().any(Option::is_some)
+    }
+
+    /// What the count mixture of a series says about the hours ahead.
+    fn count_path(&self, index: usize, quiet: &[f64], frame: &ScoringFrame) -> Vec<CountForecast> {
+        if !self.has_counts() {
+            return vec![];
+        }
+        let none = || vec![CountForecast::default(); frame.hour_of_week.len()];
+        self.counts[index].as_ref().map_or_else(none, |counts| {
+            counts.forecast(quiet, &frame.history_hour_of_week, &frame.hour_of_week)
+        })
+    }
+
     fn regressor_columns<'a>(
         &self,
         frame: &'a ScoringFrame,
@@ -298,6 +333,7 @@ impl PanelInputs {
             hour_of_week: Vec::with_capacity(rows),
             regressors: Vec::with_capacity(rows * regressors),
             band: Vec::with_capacity(rows),
+            counts: Vec::new(),
             features: Vec::new(),
             state_parts: Vec::with_capacity(rows * STATE_CANDIDATES.len()),
             week_level: Vec::with_capacity(rows),

@@ -9,11 +9,13 @@ use crate::candidate::{CandidateKind, CandidateScore};
 use crate::candidates::{LocalHistory, StateStep};
 use crate::climatology::Climatology;
 use crate::contest::{self, Decision, History, Structurals, blank, origin_days};
+use crate::counts::{CountForecaster, CountPrior};
 use crate::coverage::Coverage;
 use crate::effects::PanelEvents;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
-use crate::panel::TrainingPanel;
+use crate::notes;
+use crate::panel::{PanelSeries, TrainingPanel};
 use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 use crate::structural::{Design, Link, SeasonBasis, fit};
@@ -128,20 +130,22 @@ pub fn train(
     train_with(panel, options, None, progress)
 }
 
-/// Trees learned elsewhere, from more series than are trained here.
+/// Learned elsewhere, from more series than are trained here.
 #[derive(Clone, Copy)]
-pub(crate) struct GivenTrees<'a> {
-    /// Learned before the first origin of any series.
+pub(crate) struct Given<'a> {
+    /// Trees as of before the first origin of any series.
     pub(crate) early: Option<&'a TreesModel>,
-    /// Learned up to the end of training.
+    /// Trees as of the end of training.
     pub(crate) late: Option<&'a TreesModel>,
+    /// What series of counts have in common, as of before the first origin of any series.
+    pub(crate) counts: Option<&'a CountPrior>,
 }
 
 /// Trains with trees of this panel, or with given ones.
 pub(crate) fn train_with(
     panel: &TrainingPanel,
     options: &TrainOptions,
-    given: Option<GivenTrees<'_>>,
+    given: Option<Given<'_>>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<TrainedPanel, ForecastError> {
     options.check()?;
@@ -171,12 +175,15 @@ struct Course<'a> {
     events: PanelEvents,
     /// Learned before the first origin of any series.
     trees: Option<Cow<'a, TreesModel>>,
-    given: Option<GivenTrees<'a>>,
+    given: Option<Given<'a>>,
+    /// What young series of counts borrow from the others.
+    prior: CountPrior,
 }
 
 struct TrainedSeries {
     parameters: SeriesParameters,
     state: StateStep,
+    counts: Option<CountForecaster>,
     report: SeriesReport,
     spreads: Vec<WindowSpread>,
 }
@@ -185,7 +192,7 @@ impl<'a> Course<'a> {
     fn new(
         panel: &'a TrainingPanel,
         options: &'a TrainOptions,
-        given: Option<GivenTrees<'a>>,
+        given: Option<Given<'a>>,
         basis: &'a SeasonBasis,
     ) -> Self {
         let hours = panel.hours();
@@ -212,6 +219,10 @@ impl<'a> Course<'a> {
                     .map(Cow::Owned),
             },
             given,
+            prior: match given {
+                Some(given) => given.counts.cloned().unwrap_or_default(),
+                None => count_prior(panel, options, hours - 24 * days.last().unwrap_or(&0)),
+            },
             early: days.iter().map(|days| design(hours - 24 * days)).collect(),
             all: design(hours),
             events_before,
@@ -269,7 +280,13 @@ impl<'a> Course<'a> {
             onset,
             |_| true,
         );
-        let decision = contest::decide(history, &structurals, self.trees.as_deref(), self.options);
+        let decision = contest::decide(
+            history,
+            &structurals,
+            self.trees.as_deref(),
+            &self.prior,
+            self.options,
+        );
         let quiet = self
             .events
             .on(index)
@@ -288,6 +305,10 @@ impl<'a> Course<'a> {
         };
         TrainedSeries {
             parameters,
+            counts: decision.counts.map(|counts| {
+                let hours = &panel.hour_of_week[onset..];
+                counts.reshaped(&quiet[onset..], hours, &self.prior)
+            }),
             state: decision
                 .early
                 .refitted(&local.values, |kind| decision.weights[kind.index()] > 0.0),
@@ -318,33 +339,7 @@ impl<'a> Course<'a> {
     }
 
     fn note(&self, values: &[f64], active_days: usize, decision: &Decision) -> String {
-        let served = match decision.champion {
-            CandidateKind::Climatology if values.iter().all(|&value| value == 0.0) => {
-                "nothing has happened yet: climatology is served".to_owned()
-            }
-            CandidateKind::Climatology if decision.climatology_variant.0 >= 1.0 => {
-                "no learnable season: climatology is served".to_owned()
-            }
-            CandidateKind::Climatology => {
-                "no learnable season beyond level and hour-of-week profile: climatology is served"
-                    .to_owned()
-            }
-            CandidateKind::SeasonalNaive => {
-                "nothing learnable beyond the same hour of last week: seasonal naive is served"
-                    .to_owned()
-            }
-            _ => {
-                let weights = decision.each_weight();
-                let heaviest = weights.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-                let kind = heaviest.map_or(CandidateKind::Ensemble, |(kind, _)| *kind);
-                format!(
-                    "an ensemble of {} is served, {kind} weighing most: pinball loss {:.0}% below \
-                     the best baseline",
-                    weights.len(),
-                    100.0 * decision.gain
-                )
-            }
-        };
+        let served = notes::what_is_served(values, decision);
         if active_days >= LEARNING_DAYS {
             return served;
         }
@@ -376,6 +371,7 @@ impl<'a> Course<'a> {
             effects: self.events.effects(),
             history_hours_needed: STATE_HOURS.min(panel.hours()),
             states: Vec::new(),
+            counts: Vec::new(),
             trees: false,
             window_spreads: Vec::new(),
         };
@@ -383,6 +379,7 @@ impl<'a> Course<'a> {
         for TrainedSeries {
             parameters,
             state,
+            counts,
             report,
             spreads,
         } in trained
@@ -392,6 +389,7 @@ impl<'a> Course<'a> {
             schema.learning.push(report.learning);
             schema.window_spreads.push(spreads);
             schema.states.push(state);
+            schema.counts.push(counts);
             series.push(parameters);
             reports.push(report);
         }
@@ -423,6 +421,19 @@ pub(crate) fn onset(values: &[f64]) -> usize {
 /// Trees pay where they see more than one series.
 fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
     options.trees && panel.series.len() > 1 && options.allows(CandidateKind::Trees)
+}
+
+/// What the series of a panel have in common in its first hours.
+fn count_prior(panel: &TrainingPanel, options: &TrainOptions, hours: usize) -> CountPrior {
+    if !options.allows(CandidateKind::CountMixture) {
+        return CountPrior::default();
+    }
+    let known = |series: &'_ PanelSeries| onset(&series.values).min(hours)..hours;
+    let each = panel.series.iter();
+    let each: Vec<(&[f64], &[u8])> = each
+        .map(|one| (&one.values[known(one)], &panel.hour_of_week[known(one)]))
+        .collect();
+    CountPrior::of_panel(&each)
 }
 
 /// Trees learned from the first hours of all series.

@@ -66,6 +66,9 @@ fn model_and_inputs(alone: Option<CandidateKind>) -> (PanelModel, PanelInputs) {
     model.schema.states = (0..SERIES)
         .map(|index| schema.states[again(index)].clone())
         .collect();
+    model.schema.counts = (0..SERIES)
+        .map(|index| schema.counts[again(index)].clone())
+        .collect();
     model.schema.learning = vec![false; SERIES];
     model.schema.window_spreads = (0..SERIES)
         .map(|index| schema.window_spreads[again(index)].clone())

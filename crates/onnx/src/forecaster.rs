@@ -138,6 +138,12 @@ fn tensors(rows: &PanelInputs) -> ort::Result<Vec<NamedValue>> {
     let state_parts = rows.state_parts.as_flattened().to_vec();
     let state_parts = Tensor::from_array((state, state_parts))?;
     tensors.push((inputs::STATE_PARTS, state_parts.into()));
+    if !rows.counts.is_empty() {
+        let parts: Vec<f64> = rows.counts.iter().flat_map(|hour| hour.parts).collect();
+        let quantiles: Vec<f64> = rows.counts.iter().flat_map(|hour| hour.quantiles).collect();
+        tensors.push((inputs::COUNT_PARTS, numbers(&parts, STATE_PARTS)?));
+        tensors.push((inputs::COUNT_QUANTILES, numbers(&quantiles, 5)?));
+    }
     let mut matrix = |name, values: &[f64]| -> ort::Result<()> {
         if !values.is_empty() {
             let tensor = Tensor::from_array(([count, values.len() / count], values.to_vec()))?;

@@ -105,6 +105,7 @@ fn check(schema: &PanelSchema) -> Result<(), OnnxError> {
         ("notes", schema.notes.len()),
         ("learning", schema.learning.len()),
         ("states", schema.states.len()),
+        ("counts", schema.counts.len()),
         ("window_spreads", schema.window_spreads.len()),
     ];
     for (column, got) in columns {

@@ -9,8 +9,9 @@ use crate::intervals::Intervals;
 use crate::model::SeriesParameters;
 use crate::structural::{Link, Structural};
 
-/// Hours of history below which climatology stands alone: three weeks.
-const ENSEMBLE_HOURS: usize = 504;
+/// Hours of history below which climatology stands alone, but for what other series lend: three
+/// weeks.
+pub(super) const ENSEMBLE_HOURS: usize = 504;
 
 /// What a candidate said from each origin.
 pub(super) struct Member {

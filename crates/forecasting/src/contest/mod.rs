@@ -7,6 +7,7 @@
 //! The contest is held on the series as it would have been without events ([`crate::effects`]), so
 //! that no candidate is blamed or praised for one; scores and intervals are those of what happened.
 
+mod counts;
 mod members;
 mod origins;
 mod tables;
@@ -14,10 +15,12 @@ mod tables;
 use crate::calibration::{Calibration, Outcome};
 use crate::candidate::{CandidateKind, CandidateScore};
 use crate::candidates::StateStep;
+use crate::counts::{CountForecaster, CountPrior};
 use crate::coverage::Coverage;
 use crate::effects::with_events;
 use crate::intervals::{Intervals, Missed};
 use crate::metrics::{evaluate_values, pinball_of};
+use crate::model::served_weights;
 use crate::train::TrainOptions;
 use crate::trees::TreesModel;
 use crate::weighting;
@@ -50,8 +53,12 @@ pub(crate) struct Decision {
     pub(crate) climatology_share: f64,
     pub(crate) calibration: Calibration,
     pub(crate) scores: Vec<CandidateScore>,
-    /// Share by which the ensemble's pinball loss is below the best baseline's.
+    /// Share by which what is served is below the best baseline's pinball loss.
     pub(crate) gain: f64,
+    /// What would be served without the count mixture.
+    pub(crate) without_counts: CandidateKind,
+    /// The count mixture, if it is part of what is served.
+    pub(crate) counts: Option<CountForecaster>,
     pub(crate) served: Vec<Path>,
     pub(crate) hours_of_week: Vec<u8>,
     pub(crate) early: StateStep,
@@ -62,6 +69,7 @@ pub(crate) fn decide(
     history: History<'_>,
     structurals: &Structurals,
     trees: Option<&TreesModel>,
+    prior: &CountPrior,
     options: &TrainOptions,
 ) -> Decision {
     let origins = history.origins();
@@ -77,7 +85,9 @@ pub(crate) fn decide(
         members.push(contest.trees(trees));
     }
     let error = |member: &Member| {
-        let takes_part = options.allows(member.kind);
+        // Where the count mixture is alone, someone must stand in for series that are no counts.
+        let is_left = options.candidates == [CandidateKind::CountMixture];
+        let takes_part = options.allows(member.kind) || is_left;
         takes_part.then(|| contest.error(&member.points))
     };
     let errors: Vec<Option<f64>> = members.iter().map(error).collect();
@@ -121,7 +131,8 @@ pub(crate) fn decide(
     } else {
         CandidateKind::Climatology
     };
-    let gain = 1.0 - pinball(CandidateKind::Ensemble) / pinball(baseline).max(f64::MIN_POSITIVE);
+    let to_beat = pinball(baseline).max(f64::MIN_POSITIVE);
+    let mut gain = 1.0 - pinball(CandidateKind::Ensemble) / to_beat;
     let wins = gain > options.margin || !options.allows(baseline);
     let champion = if wins {
         CandidateKind::Ensemble
@@ -153,6 +164,32 @@ pub(crate) fn decide(
             (points, outcomes, intervals, share)
         }
     };
+    let counted = options
+        .allows(CandidateKind::CountMixture)
+        .then(|| contest.counts(prior))
+        .flatten();
+    let counts = counted.map(|counted| {
+        scores.push(score(CandidateKind::CountMixture, &counted.outcomes));
+        let mixed = counted.mixed_with(&points, &outcomes);
+        (counted.forecaster, mixed)
+    });
+    let without_counts = champion;
+    let (champion, points, outcomes, counts) = match counts {
+        Some((forecaster, mixed)) if mixed.share > 0.0 => {
+            let kind = if mixed.share < 1.0 {
+                scores.retain(|score| score.kind != CandidateKind::Ensemble);
+                scores.push(score(CandidateKind::Ensemble, &mixed.outcomes));
+                CandidateKind::Ensemble
+            } else {
+                weights = [0.0; CandidateKind::ALL.len()];
+                CandidateKind::CountMixture
+            };
+            weights[CandidateKind::CountMixture.index()] = mixed.share;
+            gain = 1.0 - score(kind, &mixed.outcomes).pinball / to_beat;
+            (kind, mixed.points, mixed.outcomes, Some(forecaster))
+        }
+        _ => (champion, points, outcomes, None),
+    };
     let hours_of_week = contest.hours_of_week();
     Decision {
         champion,
@@ -164,6 +201,8 @@ pub(crate) fn decide(
         calibration: climatology.calibration,
         scores,
         gain,
+        without_counts,
+        counts,
         served: contest.paths(&points, &outcomes),
         hours_of_week,
         early: validation.early,
@@ -279,8 +318,7 @@ fn scored(kind: CandidateKind, outcomes: &[Outcome]) -> CandidateScore {
 impl Decision {
     /// The candidates that weigh something.
     pub(crate) fn each_weight(&self) -> Vec<(CandidateKind, f64)> {
-        let all = CandidateKind::ALL.into_iter().zip(self.weights);
-        all.filter(|(_, weight)| *weight > 0.0).collect()
+        served_weights(&self.weights)
     }
 
     /// How often the intervals held in the backtest.

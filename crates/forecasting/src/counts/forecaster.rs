@@ -3,11 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::mixture::CountMixture;
-use super::state::{
-    COUNT_STATE_HOURS, CountForecast, CountPrior, CountState, Memories, Shape, Track,
-};
+use super::prior::CountPrior;
+use super::state::{COUNT_STATE_HOURS, CountForecast, CountState, Memories, Shape, Track};
 use super::whole::{are_whole, toward_whole};
+use crate::statistics::mean;
 use crate::week::HOURS_OF_WEEK;
+
+/// Mean count an hour up to which whole numbers are taken as counts, however they scatter: beyond
+/// it, chance alone moves an hour by less than a thirtieth.
+const SMALL_MEAN: f64 = 1_000.0;
+
+/// Overdispersion from which on larger ones are, too: beyond it an hour's standard deviation is
+/// above a quarter of its mean.
+const SCATTERED: f64 = 0.06;
 
 /// Everything that is learned about one series of counts at a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +26,16 @@ pub struct CountForecaster {
     pub mixture: CountMixture,
     /// Whether its values are whole numbers, so that quantiles are drawn to them.
     pub is_whole: bool,
+}
+
+/// Whether a history is one of counts: whole numbers, not all zero, that are small or scatter
+/// widely.
+pub(super) fn holds_counts(values: &[f64], hour_of_week: &[u8]) -> bool {
+    if !are_whole(values) || values.iter().all(|&value| value == 0.0) {
+        return false;
+    }
+    let scatter = || Shape::learn(values, hour_of_week, &CountPrior::default()).dispersion;
+    mean(values) <= SMALL_MEAN || scatter().overdispersion >= SCATTERED
 }
 
 impl CountForecaster {
@@ -33,10 +51,31 @@ impl CountForecaster {
             hour_of_week.len(),
             "one hour of the week for each value"
         );
+        let settled = prior.mixture.filter(|_| prior.is_settled);
+        let learned = || CountMixture::learn(values, hour_of_week, prior);
         Self {
             shape: Shape::learn(values, hour_of_week, prior),
-            mixture: CountMixture::learn(values, hour_of_week, prior),
+            mixture: settled.unwrap_or_else(learned),
             is_whole: are_whole(values),
+        }
+    }
+
+    /// The same, but only of what is worth it: whole numbers that are small, or scatter more around
+    /// level and week than the other candidates' intervals expect.
+    ///
+    /// # Panics
+    /// As [`Self::learn`].
+    #[must_use]
+    pub fn of_counts(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Option<Self> {
+        holds_counts(values, hour_of_week).then(|| Self::learn(values, hour_of_week, prior))
+    }
+
+    /// With the shape of a longer history; what the components weigh stays.
+    #[must_use]
+    pub fn reshaped(self, values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
+        Self {
+            shape: Shape::learn(values, hour_of_week, prior),
+            ..self
         }
     }
 

@@ -3,9 +3,10 @@
 use foretide_domain::LEVELS;
 use serde::{Deserialize, Serialize};
 
+use super::prior::CountPrior;
 use super::state::{
-    COMPONENTS, COUNT_SHAPE_HOURS, Components, CountForecast, CountPrior, Memories, REACHES, Shape,
-    Track, reach_of,
+    COMPONENTS, COUNT_SHAPE_HOURS, Components, CountForecast, Memories, REACHES, Shape, Track,
+    reach_of,
 };
 
 /// How far the first step moves the logarithms of the weights, per unit of relative pinball loss.

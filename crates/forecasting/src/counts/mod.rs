@@ -18,6 +18,7 @@
 mod forecaster;
 mod mixture;
 mod negative_binomial;
+mod prior;
 mod profile;
 mod state;
 mod weighted;
@@ -26,10 +27,11 @@ mod whole;
 pub use forecaster::CountForecaster;
 pub use mixture::CountMixture;
 pub use negative_binomial::Dispersion;
+pub use prior::CountPrior;
 pub use profile::{ProfilePrior, WeekProfile};
 pub use state::{
-    COMPONENTS, COUNT_SHAPE_HOURS, COUNT_STATE_HOURS, Components, CountForecast, CountPrior,
-    CountState, REACHES, Shape, reach_of,
+    COMPONENTS, COUNT_SHAPE_HOURS, COUNT_STATE_HOURS, Components, CountForecast, CountState,
+    REACHES, Shape, reach_of,
 };
 pub use weighted::Spread;
 pub use whole::{are_whole, toward_whole};

@@ -25,8 +25,30 @@ const GROUPINGS: [Grouping; 2] = [(24, |hour| hour % 24), (7, |hour| hour / 24)]
 
 /// Factors of the 168 hours of the week around a level; their mean is one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Factors")]
 pub struct WeekProfile {
     factors: Vec<f64>,
+}
+
+/// Factors as they are read, from an artefact that may be anyone's.
+#[derive(Deserialize)]
+struct Factors {
+    factors: Vec<f64>,
+}
+
+impl TryFrom<Factors> for WeekProfile {
+    type Error = &'static str;
+
+    fn try_from(Factors { factors }: Factors) -> Result<Self, Self::Error> {
+        let are_factors = factors
+            .iter()
+            .all(|factor| factor.is_finite() && *factor > 0.0);
+        if factors.len() == HOURS_OF_WEEK && are_factors {
+            Ok(Self { factors })
+        } else {
+            Err("a profile of the week needs 168 factors above zero")
+        }
+    }
 }
 
 /// What the other series of a use case show, for a series that is too young to show it itself.

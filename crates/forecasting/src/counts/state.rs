@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::mixture::CountMixture;
 use super::negative_binomial::Dispersion;
-use super::profile::{ProfilePrior, WeekProfile, highest_usual};
+use super::prior::CountPrior;
+use super::profile::{WeekProfile, highest_usual};
 use super::weighted::{Aged, Memory, Sorted, Spread};
 use crate::statistics::mean;
 
@@ -51,44 +51,6 @@ pub fn reach_of(ahead: usize) -> usize {
         0 | 1 => 0,
         2..=6 => 1,
         _ => 2,
-    }
-}
-
-/// What other series of the same use case lend to a young one.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CountPrior {
-    /// Their week. `None`: every hour alike.
-    pub profile: Option<ProfilePrior>,
-    /// Their scatter. `None`: nothing known.
-    pub dispersion: Option<Dispersion>,
-    /// What components weigh with them. `None`: all alike.
-    pub mixture: Option<CountMixture>,
-}
-
-impl CountPrior {
-    /// Learns from pairs of hourly values and local hours of the week, one pair a series.
-    #[must_use]
-    pub fn learn(others: &[(&[f64], &[u8])]) -> Self {
-        let profile = ProfilePrior::learn(others);
-        let dispersions: Vec<Dispersion> = others
-            .iter()
-            .filter(|(values, _)| values.iter().any(|&value| value > 0.0))
-            .map(|(values, hours)| Shape::learn(values, hours, &Self::default()).dispersion)
-            .collect();
-        Self {
-            profile,
-            dispersion: Dispersion::pooled(&dispersions),
-            mixture: None,
-        }
-    }
-
-    /// With the mean of the mixtures that the others have learned.
-    #[must_use]
-    pub fn with_mixtures(self, others: &[CountMixture]) -> Self {
-        Self {
-            mixture: CountMixture::mean(others),
-            ..self
-        }
     }
 }
 

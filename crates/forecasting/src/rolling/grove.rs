@@ -1,4 +1,5 @@
-//! Trees for the fits of a backtest: learned from all series, as of several moments.
+//! What the fits of a backtest learn from all series together, as of several moments: trees, and
+//! what counts have in common.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,47 +13,62 @@ use super::check::check_covers;
 use super::{HourlyHistory, Origin, RegressorTrack, Work};
 use crate::candidate::CandidateKind;
 use crate::contest::origin_days;
+use crate::counts::CountPrior;
 use crate::effects::PanelEvents;
 use crate::panel::{PanelSeries, Regressor, TrainingPanel};
 use crate::structural::SeasonBasis;
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 
-/// Trees learned from all series as of several moments; none sees an hour after its own.
+/// What is learned from all series as of several moments; nothing of it sees an hour after its own.
 #[derive(Default)]
 pub(super) struct Grove {
     /// By the moment up to which hours were seen.
-    models: BTreeMap<DateTime<Utc>, Option<TreesModel>>,
+    models: BTreeMap<DateTime<Utc>, Together>,
+}
+
+/// What is learned from all series together.
+struct Together {
+    trees: Option<TreesModel>,
+    counts: CountPrior,
 }
 
 const WEEK_SECONDS: i64 = 7 * 86_400;
 
-/// Moments at which trees are learned exactly; with more origins they are learned once a week.
+/// Moments at which is learned exactly; with more origins once a week.
 const MOST_MOMENTS: usize = 12;
 
 impl Grove {
     /// The newest trees that saw nothing after a moment.
-    pub(super) fn as_of(&self, moment: DateTime<Utc>) -> Option<&TreesModel> {
-        let (_, model) = self.models.range(..=moment).next_back()?;
-        model.as_ref()
+    pub(super) fn trees_as_of(&self, moment: DateTime<Utc>) -> Option<&TreesModel> {
+        self.as_of(moment)?.trees.as_ref()
+    }
+
+    /// What counts had in common, as the newest look before a moment saw it.
+    pub(super) fn counts_as_of(&self, moment: DateTime<Utc>) -> Option<&CountPrior> {
+        Some(&self.as_of(moment)?.counts)
+    }
+
+    fn as_of(&self, moment: DateTime<Utc>) -> Option<&Together> {
+        let (_, learned) = self.models.range(..=moment).next_back()?;
+        Some(learned)
     }
 }
 
 impl<'a> Work<'a> {
-    /// Up to when trees may see for an origin: before its validation, and before itself.
-    pub(super) fn trees_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
+    /// Up to when may be learned for an origin: before its validation, and before itself.
+    pub(super) fn learning_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
         let end = |hours: usize| self.histories[origin.series].start + HOUR * hours as i32;
         let known = origin.known_hours;
         (end(known - 24 * origin_days(known)), end(known))
     }
 
-    /// The trees that the fits at these origins need.
+    /// What the fits at these origins need.
     pub(super) fn grove(&self, firsts: &[Origin]) -> Grove {
-        let may_learn = self.options.candidates.is_empty()
-            || self.options.candidates.contains(&CandidateKind::Trees);
-        if self.histories.len() < 2 || !may_learn {
+        let needs = [CandidateKind::Trees, CandidateKind::CountMixture];
+        if self.histories.len() < 2 || !needs.into_iter().any(|kind| self.allows(kind)) {
             return Grove::default();
         }
-        let ends = firsts.iter().map(|origin| self.trees_ends(*origin));
+        let ends = firsts.iter().map(|origin| self.learning_ends(*origin));
         let mut moments: Vec<_> = ends.flat_map(|(early, late)| [early, late]).collect();
         moments.sort_unstable();
         moments.dedup();
@@ -65,7 +81,7 @@ impl<'a> Work<'a> {
         std::thread::scope(|scope| {
             let run = || {
                 while let Some(&moment) = moments.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let learned = self.learn_trees(moment);
+                    let learned = self.learn_together(moment);
                     let mut models = models.lock().expect("no thread panics while it holds it");
                     models.insert(moment, learned);
                 }
@@ -79,6 +95,41 @@ impl<'a> Work<'a> {
         Grove {
             models: models.expect("no thread panics while it holds it"),
         }
+    }
+
+    fn allows(&self, kind: CandidateKind) -> bool {
+        let candidates = &self.options.candidates;
+        candidates.is_empty() || candidates.contains(&kind)
+    }
+
+    fn learn_together(&self, moment: DateTime<Utc>) -> Together {
+        let trees = self.allows(CandidateKind::Trees);
+        let counts = if self.allows(CandidateKind::CountMixture) {
+            self.learn_counts(moment)
+        } else {
+            CountPrior::default()
+        };
+        Together {
+            trees: trees.then(|| self.learn_trees(moment)).flatten(),
+            counts,
+        }
+    }
+
+    /// What counts have in common in everything before a moment.
+    fn learn_counts(&self, moment: DateTime<Utc>) -> CountPrior {
+        let known = |history: &'_ HourlyHistory| {
+            let hours = usize::try_from((moment - history.start).num_hours()).unwrap_or(0);
+            let hours = hours.min(history.values.len());
+            (hours, self.hours_of_week(history.start, hours))
+        };
+        let known: Vec<(usize, Vec<u8>)> = self.histories.iter().map(known).collect();
+        let each: Vec<(&[f64], &[u8])> = self
+            .histories
+            .iter()
+            .zip(&known)
+            .map(|(history, (hours, grid))| (&history.values[..*hours], grid.as_slice()))
+            .collect();
+        CountPrior::of_panel(&each)
     }
 
     /// Trees from everything before a moment.

@@ -15,10 +15,10 @@ use foretide_domain::{HOUR, SeriesId};
 
 use crate::candidate::CandidateKind;
 use crate::error::ForecastError;
-use crate::model::PanelModel;
+use crate::model::{PanelModel, served_weights};
 use crate::panel::{PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 use crate::schema::STATE_HOURS;
-use crate::train::{GivenTrees, TrainOptions, train_with};
+use crate::train::{Given, TrainOptions, train_with};
 use check::check;
 use grove::Grove;
 
@@ -244,10 +244,11 @@ impl Work<'_> {
             candidates: self.options.candidates.clone(),
             ..TrainOptions::default()
         };
-        let (early, late) = self.trees_ends(origin);
-        let given = GivenTrees {
-            early: grove.as_of(early),
-            late: grove.as_of(late),
+        let (early, late) = self.learning_ends(origin);
+        let given = Given {
+            early: grove.trees_as_of(early),
+            late: grove.trees_as_of(late),
+            counts: grove.counts_as_of(early),
         };
         Ok(train_with(&panel, &options, Some(given), &mut |_, _| {})?.model)
     }
@@ -273,11 +274,6 @@ impl Work<'_> {
             }],
         };
         let prediction = model.predict(&model.schema.inputs(&frame)?)?;
-        let weights = CandidateKind::ALL
-            .into_iter()
-            .map(|kind| (kind, model.series[0].weights[kind.index()]))
-            .filter(|(_, weight)| *weight > 0.0)
-            .collect();
         Ok(OriginForecast {
             series: origin.series,
             known_hours: origin.known_hours,
@@ -286,7 +282,7 @@ impl Work<'_> {
             quantiles: prediction.quantiles,
             drivers: prediction.drivers,
             driver_names: model.schema.drivers.clone(),
-            weights,
+            weights: served_weights(&model.series[0].weights),
             note: model.schema.notes[0].clone(),
             learning: model.schema.learning[0],
         })

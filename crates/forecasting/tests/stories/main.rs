@@ -5,6 +5,8 @@ mod announced_events;
 #[cfg(test)]
 mod champions;
 #[cfg(test)]
+mod count_mixture;
+#[cfg(test)]
 mod counts;
 #[cfg(test)]
 mod hierarchy;

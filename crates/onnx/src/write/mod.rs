@@ -6,6 +6,7 @@
 //! Runtime is fast on long rows and slow on many short ones.
 
 mod candidates;
+mod counts;
 mod events;
 mod quantiles;
 mod tables;
@@ -34,6 +35,8 @@ pub(crate) mod inputs {
     pub(crate) const ISSUE_DAYS: &str = "issue_days";
     pub(crate) const STATE_PARTS: &str = "state_parts";
     pub(crate) const FEATURES: &str = "features";
+    pub(crate) const COUNT_PARTS: &str = "count_parts";
+    pub(crate) const COUNT_QUANTILES: &str = "count_quantiles";
     pub(crate) const WEEK_LEVEL: &str = "week_level";
     pub(crate) const MONTH_LEVEL: &str = "month_level";
     pub(crate) const RECENT: &str = "recent";
@@ -52,6 +55,9 @@ pub(crate) mod inputs {
             MONTH_LEVEL,
             RECENT,
         ];
+        if schema.has_counts() {
+            names.extend([COUNT_PARTS, COUNT_QUANTILES]);
+        }
         if schema.trees {
             names.push(FEATURES);
         }
@@ -85,6 +91,7 @@ pub fn write(model: &PanelModel) -> Result<Vec<u8>, OnnxError> {
     let mut panel = Panel::new(model);
     let (quiet, drivers) = panel.weighted_candidates();
     let quantiles = panel.quantiles(&quiet);
+    let (quiet, drivers, quantiles) = panel.with_counts(quiet, drivers, quantiles);
     let (mean, quantiles, drivers) = panel.with_events(quiet, quantiles, &drivers);
     let quantiles = panel.graph.apply("Transpose", &[&quantiles]);
     panel.graph.output(&quantiles, outputs::QUANTILES, 5);
@@ -249,11 +256,18 @@ impl<'a> Panel<'a> {
         let axis = graph.integers_once("candidate_axis", &[1]);
         let parts = graph.apply_with("ReduceSum", &[&weighted, &axis], &[("keepdims", 0)]);
         let mean = graph.apply_with("ReduceSum", &[&parts, &axis], &[("keepdims", 0)]);
+        let drivers = self.with_other_drivers(&parts);
+        (mean, drivers)
+    }
+
+    /// Parts as drivers `[N, D]`; those of the other drivers are zero.
+    fn with_other_drivers(&mut self, parts: &Value) -> Value {
+        debug_assert!(RESERVED_DRIVERS.len() >= STATE_PARTS, "parts come first");
+        let graph = &mut self.graph;
         let zero = graph.number(0.0);
         let none = graph.mul(&self.rows.days, &zero);
         let others = graph.columns(&vec![none; RESERVED_DRIVERS.len() - STATE_PARTS]);
-        let drivers = graph.apply_with("Concat", &[&parts, &others], &[("axis", 1)]);
-        (mean, drivers)
+        graph.apply_with("Concat", &[parts, &others], &[("axis", 1)])
     }
 
     /// One number a series, gathered for each row.

@@ -5,7 +5,9 @@ use foretide_forecasting::{CandidateKind, HORIZON_BANDS, PanelModel};
 use foretide_onnx::{OnnxForecaster, metadata, write};
 use proptest::prelude::*;
 
-use crate::support::{frame_after, random_panel, runtime, trained, trained_with_trees};
+use crate::support::{
+    frame_after, random_panel, runtime, trained, trained_with_counts, trained_with_trees,
+};
 
 /// What is promised, and what is reached in practice.
 const PROMISED: f64 = 1e-5;
@@ -79,6 +81,30 @@ fn f8_ends_that_cross_are_repaired_alike() {
             "{quantiles:?}"
         );
     }
+}
+
+#[test]
+fn f8_any_share_of_the_count_mixture_agrees() {
+    for (seed, share) in [(12, 0.0), (13, 0.25), (14, 1.0)] {
+        let panel = random_panel(seed, 4, 70, 2);
+        let model = trained_with_counts(&panel, share);
+        let found = difference(&model, &frame_after(&panel, 30, 72));
+        assert!(found <= REACHED, "share {share}: {found:e}");
+    }
+}
+
+#[test]
+fn a_share_of_the_count_mixture_that_differs_is_seen() {
+    let panel = random_panel(12, 3, 70, 1);
+    let mut model = trained_with_counts(&panel, 0.5);
+    let forecaster = OnnxForecaster::load(&runtime(), &write(&model).unwrap()).unwrap();
+    let inputs = model.schema.inputs(&frame_after(&panel, 30, 72)).unwrap();
+    let onnx = forecaster.predict(&inputs).unwrap();
+    for parameters in &mut model.series {
+        parameters.weights[CandidateKind::CountMixture.index()] = 0.6;
+    }
+    let native = model.predict(&inputs).unwrap();
+    assert!(native.max_relative_difference(&onnx) > PROMISED);
 }
 
 #[test]

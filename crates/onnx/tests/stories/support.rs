@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
+use foretide_forecasting::counts::{CountForecaster, CountPrior};
 use foretide_forecasting::trees::{TreesModel, TreesOptions, TreesSeries};
 use foretide_forecasting::{
-    PanelModel, PanelSeries, Regressor, ScoringFrame, TrainOptions, TrainingPanel, train,
+    CandidateKind, PanelModel, PanelSeries, Regressor, ScoringFrame, TrainOptions, TrainingPanel,
+    train,
 };
 use foretide_onnx::{Runtime, library};
 use rand::{Rng, SeedableRng};
@@ -111,5 +113,17 @@ pub(crate) fn trained_with_trees(panel: &TrainingPanel) -> PanelModel {
     model.trees = TreesModel::fit(&series, &TreesOptions::default());
     assert!(model.trees.is_some(), "the panel is long enough for trees");
     model.schema.trees = true;
+    model
+}
+
+/// A trained model in which the count mixture of every series has a share, whatever it has won.
+pub(crate) fn trained_with_counts(panel: &TrainingPanel, share: f64) -> PanelModel {
+    let mut model = trained(panel);
+    for (index, series) in panel.series.iter().enumerate() {
+        let prior = CountPrior::default();
+        let counts = CountForecaster::learn(&series.values, &panel.hour_of_week, &prior);
+        model.schema.counts[index] = Some(counts);
+        model.series[index].weights[CandidateKind::CountMixture.index()] = share;
+    }
     model
 }

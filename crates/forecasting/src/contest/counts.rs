@@ -1,0 +1,106 @@
+//! The count mixture in the contest: its quantiles beside those of what would be served without it.
+
+use super::Contest;
+use super::members::ENSEMBLE_HOURS;
+use super::origins::Origin;
+use crate::calibration::Outcome;
+use crate::counts::{CountForecast, CountForecaster, CountPrior};
+use crate::metrics::pinball_of;
+
+/// Shares of the count mixture in what is served that the backtest chooses from.
+const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+/// Share by which the others must be ahead for counts not to be left to the mixture alone. They were
+/// weighed and given intervals on the very hours of the backtest, which flatters them; the mixture
+/// was not.
+const OTHERS_LEAD: f64 = 0.1;
+
+/// The count mixture, learned before the first origin, and what it said from each.
+pub(super) struct Counted {
+    pub(super) forecaster: CountForecaster,
+    points: Vec<Vec<f64>>,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+/// What is served with a share of the count mixture in it.
+pub(super) struct Mixed {
+    pub(super) share: f64,
+    pub(super) points: Vec<Vec<f64>>,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Contest<'_> {
+    /// Lets the count mixture forecast from every origin, if the hours before the first are counts,
+    /// and either enough or with a prior of other series.
+    pub(super) fn counts(&self, prior: &CountPrior) -> Option<Counted> {
+        let history = &self.history;
+        let onset = history.onset;
+        if history.values.len() - onset < ENSEMBLE_HOURS && prior.mixture.is_none() {
+            return None;
+        }
+        let quiet = history.values.iter().zip(history.factors);
+        // Events taken out leave fractions of what were counts.
+        let count = |(value, factor): (&f64, &f64)| {
+            let is_moved = (factor - 1.0).abs() > f64::EPSILON;
+            if is_moved { value.round() } else { *value }
+        };
+        let values: Vec<f64> = quiet.skip(onset).map(count).collect();
+        let hours = &history.hour_of_week[onset..];
+        let known: Vec<usize> = self.origins.iter().map(|at| at.known - onset).collect();
+        let before = ..known[0];
+        let forecaster = CountForecaster::of_counts(&values[before], &hours[before], prior)?;
+        let paths = forecaster.forecast_origins(&values, hours, &known, history.horizon);
+        let said = |(origin, path): (&Origin, &Vec<CountForecast>)| -> Vec<Outcome> {
+            let actuals = &history.values[history.ahead_of(*origin)];
+            let hours = path.iter().zip(actuals);
+            hours
+                .map(|(hour, &actual)| (hour.quantiles, actual))
+                .collect()
+        };
+        Some(Counted {
+            outcomes: self.origins.iter().zip(&paths).flat_map(said).collect(),
+            points: paths
+                .iter()
+                .map(|path| path.iter().map(CountForecast::mean).collect())
+                .collect(),
+            forecaster,
+        })
+    }
+}
+
+impl Counted {
+    /// Alone where it is close to the others; else the mean of its quantiles and theirs at the share
+    /// that did best, which is none where it adds nothing. Averaging quantiles is at least as good
+    /// as the mean of both losses (see [`crate::counts`]).
+    pub(super) fn mixed_with(&self, points: &[Vec<f64>], outcomes: &[Outcome]) -> Mixed {
+        let tried = SHARES.map(|share| {
+            let mixed = self.quantiles_at(share, outcomes);
+            let loss: f64 = mixed.iter().map(|(q, actual)| pinball_of(q, *actual)).sum();
+            (loss, share, mixed)
+        });
+        let is_close = tried[SHARES.len() - 1].0 <= (1.0 + OTHERS_LEAD) * tried[0].0;
+        let mut tried = tried.into_iter();
+        let best = if is_close {
+            tried.next_back()
+        } else {
+            tried.min_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let (_, share, outcomes) = best.expect("there are shares");
+        let point = |(other, own): (&f64, &f64)| (1.0 - share) * other + share * own;
+        let path =
+            |(others, own): (&Vec<f64>, &Vec<f64>)| others.iter().zip(own).map(point).collect();
+        Mixed {
+            share,
+            points: points.iter().zip(&self.points).map(path).collect(),
+            outcomes,
+        }
+    }
+
+    fn quantiles_at(&self, share: f64, others: &[Outcome]) -> Vec<Outcome> {
+        let mix = |((other, actual), (own, _)): (&Outcome, &Outcome)| {
+            let level = |level: usize| (1.0 - share) * other[level] + share * own[level];
+            (std::array::from_fn(level), *actual)
+        };
+        others.iter().zip(&self.outcomes).map(mix).collect()
+    }
+}
