@@ -32,6 +32,7 @@ mod tables;
 mod vault;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use backfill::{
     Backfill, BackfillState, Expected, Origin, Part, PartState, PlannedPart, Scope, Survey, Taken,
@@ -45,7 +46,7 @@ use foretide_api::ingestion::v1::pseudonym_service_server::{
 };
 use foretide_db::Database;
 use foretide_domain::SharedClock;
-use foretide_jobs::{Queue, Worker, WorkerOptions};
+use foretide_jobs::{Backoff, Queue, Worker, WorkerOptions};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 pub use service::{
     Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness, TableOutcome,
@@ -62,6 +63,9 @@ use crate::recorder::Recorder;
 use crate::source::HistorySource;
 use crate::storage::Ledger;
 use crate::vault::{AuditLog, MasterKeys, Vault};
+
+/// Longest pause before a backfill goes on that could not: its source may be back at any time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Builds the service.
 ///
@@ -84,10 +88,13 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .map_err(|error| BuildError::new("the backfill that runs", error))?;
     let one_at_a_time = WorkerOptions {
         concurrency: 1,
+        backoff: Backoff {
+            longest: LONGEST_PAUSE,
+            ..Backoff::default()
+        },
         ..WorkerOptions::default()
     };
-    let worker =
-        Worker::new(&queue, one_at_a_time).with(backfills.handler(ctx.shutdown.clone()));
+    let worker = Worker::new(&queue, one_at_a_time).with(backfills.handler(ctx.shutdown.clone()));
     let server = IngestionServiceServer::new(grpc::Grpc::new(ingestion, backfills))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
