@@ -102,6 +102,9 @@ fn predict_1000_series_48_hours(bencher: divan::Bencher<'_, '_>) {
         .map(|series| series.id.clone())
         .collect();
     model.series = model.series.iter().cycle().take(1_000).cloned().collect();
+    let schema = &mut model.schema;
+    schema.states = schema.states.iter().cycle().take(1_000).cloned().collect();
+    schema.effects = vec![vec![]; 1_000];
     let frame = ScoringFrame {
         start: panel.start + Duration::hours(HOURS as i64),
         hour_of_week: (0..48).map(|hour| ((HOURS + hour) % 168) as u8).collect(),

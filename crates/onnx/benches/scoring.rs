@@ -70,6 +70,7 @@ fn model_and_inputs(alone: Option<CandidateKind>) -> (PanelModel, PanelInputs) {
         .map(|index| schema.counts[again(index)].clone())
         .collect();
     model.schema.learning = vec![false; SERIES];
+    model.schema.effects = vec![vec![]; SERIES];
     model.schema.window_spreads = (0..SERIES)
         .map(|index| schema.window_spreads[again(index)].clone())
         .collect();
