@@ -39,6 +39,9 @@ pub struct EmulatorConfig {
     pub query_row_limit: usize,
     /// Bytes of the values of a query's answer; beyond them it is partial, as in Azure.
     pub query_size_limit: usize,
+    /// Tables on the basic or auxiliary plan, beside those that Azure Resource Manager was told of:
+    /// they are asked by `/search`.
+    pub basic_tables: Vec<String>,
     /// A workspace too large to be stored, from which Foretide's own queries are answered.
     pub generated: Option<GeneratedConfig>,
 }
@@ -293,6 +296,7 @@ impl Default for EmulatorConfig {
             kql_engine: None,
             query_row_limit: 500_000,
             query_size_limit: 100_000_000,
+            basic_tables: Vec::new(),
             generated: None,
         }
     }
@@ -320,6 +324,9 @@ impl EmulatorConfig {
         check_name("tenant", &self.tenant)?;
         for name in self.https.iter().flat_map(|https| &https.names) {
             check_name("https.names", name)?;
+        }
+        for table in &self.basic_tables {
+            check_name("basic_tables", table)?;
         }
         for client in &self.clients {
             check_name("clients[].client_id", &client.client_id)?;

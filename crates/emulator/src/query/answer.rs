@@ -80,6 +80,7 @@ fn statistics(took: Duration, rows: usize, tables: &Value, scanned: Option<Scann
             "rows": { "scanned": scanned.rows },
             "rowstores": { "scannedValuesSize": scanned.bytes },
         });
+        query["dataProcessedKB"] = (scanned.bytes / 1024).into();
     }
     json!({ "query": query })
 }

@@ -73,10 +73,12 @@ static QUERIES: LazyLock<HashMap<String, Wanted>> = LazyLock::new(|| {
     counts.into_iter().chain(arrivals).chain(newest).collect()
 });
 
-/// Answers one of the known queries as of `now`; nothing when it is another one.
+/// Answers one of the known queries as of `now`, of the rows in the span; nothing when it is another
+/// one.
 pub(super) fn answer(
     workspace: &LargeWorkspace,
     csl: &str,
+    span: Option<TimeSpan>,
     now: DateTime<Utc>,
 ) -> Option<(KustoAnswer, Scanned)> {
     let (moments, query) = moments(csl)?;
@@ -85,12 +87,17 @@ pub(super) fn answer(
     let (columns, rows, scanned) = match *QUERIES.get(query)? {
         Wanted::Counts(measure) => {
             let window = TimeSpan::new(moment("windowStart")?, moment("windowEnd")?)?;
-            let span = scan_of(measure, window, as_of);
-            let (columns, rows) = counts(workspace, measure, window, as_of);
-            (columns, rows, workspace.rows(measure.table(), span))
+            let scanned = cut(scan_of(measure, window, as_of), span);
+            let visible = TimeSpan {
+                start: window.start,
+                end: window.end.min(as_of).max(window.start),
+            };
+            let (columns, rows) = counts(workspace, measure, cut(visible, span));
+            (columns, rows, workspace.rows(measure.table(), scanned))
         }
         Wanted::Arrivals(measure) => {
             let arrived = arrived(moment("ingestedAfter")?, moment("notBefore")?, as_of)?;
+            let arrived = cut(arrived, span);
             let rows = days(workspace, measure.table(), arrived);
             let scanned = workspace.rows(measure.table(), arrived);
             (
@@ -101,6 +108,7 @@ pub(super) fn answer(
         }
         Wanted::Newest(table) => {
             let arrived = arrived(moment("ingestedAfter")?, moment("notBefore")?, as_of)?;
+            let arrived = cut(arrived, span);
             let columns = [("UpTo", "long"), ("Rows", "long"), ("Newest", "datetime")];
             let scanned = workspace.rows(table, arrived);
             (columns_of(&columns), lags(scanned, arrived), scanned)
@@ -134,6 +142,16 @@ fn moments(csl: &str) -> Option<(BTreeMap<&str, DateTime<Utc>>, &str)> {
     Some((moments, rest))
 }
 
+/// What two spans have in common; an empty span when they do not meet.
+fn cut(span: TimeSpan, by: Option<TimeSpan>) -> TimeSpan {
+    let Some(by) = by else { return span };
+    let start = span.start.max(by.start);
+    TimeSpan {
+        start,
+        end: span.end.min(by.end).max(start),
+    }
+}
+
 /// The rows that a count has to look at, by `TimeGenerated`.
 fn scan_of(measure: Measure, window: TimeSpan, as_of: DateTime<Utc>) -> TimeSpan {
     let own_time = declaration(measure).at == "TimeGenerated";
@@ -154,8 +172,7 @@ fn scan_of(measure: Measure, window: TimeSpan, as_of: DateTime<Utc>) -> TimeSpan
 fn counts(
     workspace: &LargeWorkspace,
     measure: Measure,
-    window: TimeSpan,
-    as_of: DateTime<Utc>,
+    span: TimeSpan,
 ) -> (Vec<KustoColumn>, Vec<Vec<Value>>) {
     let declared = declaration(measure);
     let labels: Vec<&str> = declared.labels().map(|(name, _)| name).collect();
@@ -166,11 +183,7 @@ fn counts(
         .chain(names)
         .chain([("Value", if is_real { "real" } else { "long" })])
         .collect();
-    let visible = TimeSpan {
-        start: window.start,
-        end: window.end.min(as_of).max(window.start),
-    };
-    let rows = workspace.counts(measure, visible).map(|count| {
+    let rows = workspace.counts(measure, span).map(|count| {
         let label = |name: &&str| match *name {
             "Severity" => count.severity.into(),
             "Product" => count.product.into(),
@@ -273,7 +286,7 @@ mod tests {
     }
 
     fn asked(query: &str, now: &str) -> Option<(KustoTable, Scanned)> {
-        let (answer, scanned) = answer(&workspace(), &format!("{BOUND}{query}"), at(now))?;
+        let (answer, scanned) = answer(&workspace(), &format!("{BOUND}{query}"), None, at(now))?;
         Some((answer.tables.into_iter().next()?, scanned))
     }
 
@@ -329,8 +342,8 @@ mod tests {
             assert!(asked(other, "2026-11-01T00:00:00Z").is_none(), "{other}");
         }
         let unbound = count_query(Measure::Alerts);
-        assert!(answer(&workspace(), &unbound, at("2026-11-01T00:00:00Z")).is_none());
+        assert!(answer(&workspace(), &unbound, None, at("2026-11-01T00:00:00Z")).is_none());
         let broken = format!("let asOf = datetime(yesterday);\n{unbound}");
-        assert!(answer(&workspace(), &broken, at("2026-11-01T00:00:00Z")).is_none());
+        assert!(answer(&workspace(), &broken, None, at("2026-11-01T00:00:00Z")).is_none());
     }
 }

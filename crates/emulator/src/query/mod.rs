@@ -4,6 +4,7 @@ mod answer;
 mod batch;
 mod engine;
 mod generated;
+mod plans;
 mod prefer;
 mod tables;
 mod timespan;
@@ -15,6 +16,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State as Shared};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use chrono::{DateTime, Utc};
+use foretide_domain::TimeSpan;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,12 +42,27 @@ struct Question {
     timespan: Option<String>,
 }
 
+impl Question {
+    /// The span that `timespan` names.
+    fn span(&self, now: DateTime<Utc>) -> Result<Option<TimeSpan>, AzureError> {
+        let text = self.timespan.as_deref().filter(|text| !text.is_empty());
+        let parse = |text: &str| {
+            timespan::parse(text, now).ok_or_else(|| {
+                let message = format!("timespan {text:?} is no ISO 8601 duration or interval");
+                AzureError::bad_request("BadArgumentError", message)
+            })
+        };
+        text.map(parse).transpose()
+    }
+}
+
 pub(crate) fn routes() -> Router<Arc<State>> {
     Router::new()
         .route(
             "/v1/workspaces/{workspace}/query",
             get(by_parameters).post(by_body),
         )
+        .route("/v1/workspaces/{workspace}/search", post(search))
         .route("/v1/subscriptions/{*resource}", post(by_resource))
         .route("/v1//subscriptions/{*resource}", post(by_resource))
         .route("/v1/$batch", post(batch::batch))
@@ -74,6 +92,25 @@ async fn by_parameters(
     check_workspace(&workspace)?;
     let asked = Asked::new(&headers, effects);
     Ok(Json(ask(&state, &question, &asked).await?))
+}
+
+/// Of one table on the basic or auxiliary plan.
+async fn search(
+    Shared(state): Shared<Arc<State>>,
+    Path(workspace): Path<String>,
+    effects: Option<Extension<Effects>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, AzureError> {
+    authorize(&state, &headers)?;
+    check_workspace(&workspace)?;
+    let mut question = question(&body)?;
+    plans::check_search(&state, &question.query)?;
+    question
+        .timespan
+        .get_or_insert_with(|| plans::SEARCHED_SPAN.to_owned());
+    let asked = Asked::new(&headers, effects);
+    Ok(Json(answer_to(&state, &question, &asked).await?))
 }
 
 /// By ARM resource id; whatever resource it is, its rows are the workspace's.
@@ -131,16 +168,24 @@ impl Asked {
     }
 }
 
-/// Runs a query against the tables as they show by now.
+/// Runs a query against the tables on the analytics plan.
 async fn ask(state: &State, question: &Question, asked: &Asked) -> Result<Value, AzureError> {
+    plans::check_query(state, &question.query)?;
+    answer_to(state, question, asked).await
+}
+
+/// Runs a query against the tables as they show by now.
+async fn answer_to(state: &State, question: &Question, asked: &Asked) -> Result<Value, AzureError> {
     let begun = Instant::now();
+    let now = state.clock.now();
+    let span = question.span(now)?;
     let generated = state
         .generated
         .as_ref()
-        .and_then(|workspace| generated::answer(workspace, &question.query, state.clock.now()));
+        .and_then(|workspace| generated::answer(workspace, &question.query, span, now));
     let (answered, scanned) = match generated {
         Some((answered, scanned)) => (answered, Some(scanned)),
-        None => (ask_engine(state, question, asked).await?, None),
+        None => (ask_engine(state, question, span, asked).await?, None),
     };
     let limits = Limits {
         rows: asked
@@ -157,6 +202,7 @@ async fn ask(state: &State, question: &Question, asked: &Asked) -> Result<Value,
 async fn ask_engine(
     state: &State,
     question: &Question,
+    span: Option<TimeSpan>,
     asked: &Asked,
 ) -> Result<KustoAnswer, AzureError> {
     let Some(engine) = &state.config.kql_engine else {
@@ -168,15 +214,9 @@ async fn ask_engine(
     };
     let work = async {
         let names = tables::bring_up_to_date(state, engine, &question.query).await?;
-        let csl = match question.timespan.as_deref() {
-            None | Some("") => question.query.clone(),
-            Some(text) => {
-                let span = timespan::parse(text, state.clock.now()).ok_or_else(|| {
-                    let message = format!("timespan {text:?} is no ISO 8601 duration or interval");
-                    AzureError::bad_request("BadArgumentError", message)
-                })?;
-                tables::within(&question.query, &span, &names)
-            }
+        let csl = match span {
+            None => question.query.clone(),
+            Some(span) => tables::within(&question.query, &span, &names),
         };
         engine::query(&state.http, engine, &csl).await
     };

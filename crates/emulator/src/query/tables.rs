@@ -160,7 +160,7 @@ fn declared_tables(state: &State) -> BTreeMap<String, Vec<ColumnConfig>> {
 }
 
 /// Whether a name stands in a query as a word, and can be a table's.
-fn names_table(csl: &str, name: &str) -> bool {
+pub(super) fn names_table(csl: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars().all(is_word) && csl.split(|c| !is_word(c)).any(|word| word == name)
 }

@@ -2,8 +2,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Json;
 use axum::routing::post;
-use foretide_domain::Clock;
-use foretide_emulator::{EmulatorConfig, Fault, FaultAction, KqlEngineConfig};
+use foretide_domain::{Clock, Measure};
+use foretide_emulator::{EmulatorConfig, Fault, FaultAction, GeneratedConfig, KqlEngineConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -263,4 +263,102 @@ async fn uploaded_rows_reach_the_engine_once_they_show() {
         last, "SecurityIncident | count",
         "other tables are left alone"
     );
+}
+
+#[tokio::test]
+async fn tables_on_the_basic_plan_are_searched_one_at_a_time() {
+    let (engine, asked) = kql_engine().await;
+    let world = World::with(EmulatorConfig {
+        kql_engine: Some(engine),
+        basic_tables: vec!["Firewall_CL".to_owned(), "Proxy_CL".to_owned()],
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let search = PATH.replace("/query", "/search");
+    let token = world.token_for(AUDIENCE).await;
+    let ask = async |path: &str, query: &str| {
+        let answer = world
+            .post(path)
+            .bearer_auth(&token)
+            .json(&json!({ "query": query }))
+            .send();
+        answer.await.expect("an answer")
+    };
+    let answer = ask(&search, "Firewall_CL | count").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    for (path, query) in [
+        (PATH, "Firewall_CL | count"),
+        (search.as_str(), "SecurityIncident | count"),
+        (search.as_str(), "Firewall_CL | join Proxy_CL on Host"),
+        (
+            search.as_str(),
+            "Firewall_CL | lookup SecurityIncident on Id",
+        ),
+    ] {
+        let answer = ask(path, query).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(error_code(answer).await, "BadArgumentError");
+    }
+    let asked = asked.lock().expect("not poisoned");
+    let searched = asked
+        .iter()
+        .filter_map(|body| body["csl"].as_str())
+        .find(|csl| csl.contains("Firewall_CL | count"));
+    assert!(searched.is_some());
+    assert_eq!(
+        world.emulator.requests(&search).len(),
+        4,
+        "searches are recorded as others are"
+    );
+}
+
+#[tokio::test]
+async fn a_search_looks_at_eight_days_and_a_generated_table_is_cut_at_the_limits() {
+    let config = |basic_tables: &[&str], query_row_limit| EmulatorConfig {
+        basic_tables: basic_tables.iter().map(ToString::to_string).collect(),
+        query_row_limit,
+        generated: Some(GeneratedConfig {
+            seed: 1,
+            start: "2026-11-01".parse().expect("a day"),
+            days: 22,
+            rows: 200_000,
+        }),
+        ..EmulatorConfig::default()
+    };
+    let world = World::with(config(&["SigninLogs"], 10_000)).await;
+    let bound = "let windowStart = datetime(2026-11-01T00:00:00Z);\n\
+        let windowEnd = datetime(2026-11-23T00:00:00Z);\n\
+        let asOf = datetime(2026-11-23T00:00:00Z);\n";
+    let text = |measure| format!("{bound}{}", foretide_sentinel_tables::count_query(measure));
+    let token = world.token_for(AUDIENCE).await;
+    let rows = async |path: &str, body: Value| -> Value {
+        let answer = world.post(path).bearer_auth(&token).json(&body).send();
+        let answer = answer.await.expect("an answer");
+        answer.json().await.expect("JSON")
+    };
+    let search = PATH.replace("/query", "/search");
+    let query = text(Measure::FailedLogins);
+    let eight_days = rows(&search, json!({ "query": query })).await;
+    let earliest = eight_days["tables"][0]["rows"][0][0].as_str();
+    assert_eq!(earliest, Some("2026-11-15T10:00:00Z"), "{eight_days}");
+    let timespan = "2026-11-01T00:00:00Z/2026-11-24T00:00:00Z";
+    let all = rows(&search, json!({ "query": query, "timespan": timespan })).await;
+    let earliest = all["tables"][0]["rows"][0][0].as_str();
+    assert!(earliest.is_some_and(|hour| hour.starts_with("2026-11-01")));
+
+    let world = World::with(config(&[], 100)).await;
+    let answer = world
+        .post(PATH)
+        .bearer_auth(world.token_for(AUDIENCE).await)
+        .header("prefer", "include-statistics=true")
+        .json(&json!({ "query": text(Measure::Alerts) }))
+        .send();
+    let answer: Value = answer.await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(answer["error"]["code"], "PartialError");
+    assert_eq!(
+        answer["tables"][0]["rows"].as_array().map(Vec::len),
+        Some(100)
+    );
+    let input = &answer["statistics"]["query"]["inputDatasetStatistics"];
+    assert!(input["rows"]["scanned"].as_u64() >= Some(8_000), "{input}");
 }
