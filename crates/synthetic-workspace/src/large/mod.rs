@@ -104,7 +104,7 @@ impl LargeWorkspace {
     /// Rows of a table in the full hours of a span.
     #[must_use]
     pub fn rows(&self, table: SentinelTable, span: TimeSpan) -> u64 {
-        let running = &self.running[place(&SentinelTable::ALL, table)];
+        let running = &self.running[place(table)];
         let (first, end) = self.hours(span);
         running[end] - running[first]
     }
@@ -170,7 +170,7 @@ impl LargeWorkspace {
     }
 
     fn counted_before(&self, measure: Measure, hour: usize) -> u64 {
-        let running = &self.running[place(&SentinelTable::ALL, measure.table())];
+        let running = &self.running[place(measure.table())];
         let (counted, of) = fraction(measure);
         part(running[hour], counted.into(), of.into())
     }
@@ -241,8 +241,9 @@ fn split(
     })
 }
 
-fn place<T: PartialEq>(all: &[T], wanted: T) -> usize {
-    let at = all.iter().position(|one| *one == wanted);
+fn place(wanted: SentinelTable) -> usize {
+    let mut all = SentinelTable::ALL.into_iter();
+    let at = all.position(|table| table == wanted);
     at.expect("every table is listed")
 }
 
