@@ -12,16 +12,19 @@ use foretide_lake::buckets::BucketStore;
 use foretide_log_analytics::{
     Answer, Patience, QueryClient, QueryError, QueryLimits, Table, WorkspaceConfig,
 };
-use foretide_sentinel_tables::{arrivals_query, count_query, newest_query};
+use foretide_sentinel_tables::{Identity, arrivals_query, count_query, newest_query};
 
 use crate::config::LogAnalyticsConfig;
-use crate::cost::{CostConfig, gigabytes, month_start};
+use crate::cost::{CostConfig, Plan, gigabytes, month_start};
 use crate::recorder::Recorder;
 use crate::source::{IngestError, Run, TableReport};
 use crate::storage::{Ledger, QueryCost};
 
 /// Days over which the usual volume of a table is taken.
 const USUAL_DAYS: TimeDelta = TimeDelta::days(14);
+
+/// How far before its window the query of a count reads, with the day that clocks may differ.
+const LOOK_BACK: TimeDelta = TimeDelta::days(Identity::REPEATED_WITHIN_DAYS as i64 + 1);
 
 /// Something to ask.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +71,19 @@ impl Question {
                     end: run.as_of,
                 }
             }
+        }
+    }
+
+    /// The span that no row lies outside of which its query reads, by `TimeGenerated`: queries of
+    /// things that are told again look back, and clocks of machines are ahead.
+    fn reads(self, run: Run) -> TimeSpan {
+        let start = match self {
+            Self::Count { span, .. } => span.start - LOOK_BACK,
+            Self::Arrivals { earliest, .. } | Self::Newest { earliest, .. } => earliest,
+        };
+        TimeSpan {
+            start,
+            end: run.as_of + TimeDelta::days(1),
         }
     }
 
@@ -181,7 +197,7 @@ impl Asker {
         self.check_budget(run).await?;
         let asked_at = self.clock.now();
         report.objects_read += 1;
-        let outcome = self.client.query(&question.text(run)).await;
+        let outcome = self.send(question, run).await;
         let cost = self.cost_of(question, run, asked_at, &outcome).await?;
         self.ledger.enter_cost(&cost).await?;
         report.bytes_read += cost.bytes_scanned;
@@ -196,6 +212,15 @@ impl Asker {
             }
             Err(error) if error.asks_for_less() => Ok(Asked::TooMuch(failed(error))),
             Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// By the API of the table's plan.
+    async fn send(&self, question: Question, run: Run) -> Result<Answer, QueryError> {
+        let text = question.text(run);
+        match self.cost.plan(question.table()) {
+            Plan::Analytics => self.client.query(&text).await,
+            Plan::Basic | Plan::Auxiliary => self.client.search(&text, question.reads(run)).await,
         }
     }
 

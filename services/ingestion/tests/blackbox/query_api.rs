@@ -173,6 +173,28 @@ async fn what_queries_cost_is_written_down_and_a_spent_budget_ends_them() {
 }
 
 #[tokio::test]
+async fn a_table_on_the_basic_plan_is_searched_over_all_that_its_queries_read() {
+    let workspace = workspace_with_incidents();
+    let plans = json!({"cost": {"plans": {"SecurityIncident": "basic"}}});
+    let world = world_of(&workspace, &plans).await;
+    let summary = world.ingest(NOON).await;
+    assert_eq!(summary["SecurityIncident"].error, "");
+    assert_eq!(world.count(Measure::Incidents, NOON).await, 3.0);
+    let rows = workspace.rows();
+    let of_incidents = rows
+        .asked
+        .iter()
+        .filter(|name| name.starts_with("counts/incidents") || *name == "newest/SecurityIncident");
+    assert_eq!(rows.searched.len(), of_incidents.count());
+    assert!(rows.asked.len() > rows.searched.len());
+    // ten days of history, a month in which the same thing is told again, a day for clocks
+    assert_eq!(
+        rows.searched[0],
+        "2026-10-10T00:00:00.000Z/2026-11-21T12:00:00.000Z"
+    );
+}
+
+#[tokio::test]
 async fn how_late_rows_come_in_is_learnt() {
     let workspace = workspace_with_incidents();
     {

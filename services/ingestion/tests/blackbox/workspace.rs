@@ -71,6 +71,8 @@ pub(crate) struct Rows {
     pub(crate) now: DateTime<Utc>,
     /// Answers have at most this many rows.
     pub(crate) most_rows: Option<usize>,
+    /// Spans that were searched, of tables on the basic plan.
+    pub(crate) searched: Vec<String>,
     /// Statements asked, in order.
     pub(crate) asked: Vec<String>,
     /// Starts of the windows that were counted, in order.
@@ -347,6 +349,15 @@ async fn answer(
     .unwrap()
 }
 
+async fn search(
+    State(workspace): State<Arc<Workspace>>,
+    Json(body): Json<Value>,
+) -> Response<Body> {
+    let span = body["timespan"].as_str().unwrap().to_owned();
+    workspace.rows().searched.push(span);
+    answer(State(workspace), Json(body)).await
+}
+
 async fn serve(workspace: Arc<Workspace>) -> SocketAddr {
     let token = || async {
         Json(json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "t0ken"}))
@@ -354,6 +365,7 @@ async fn serve(workspace: Arc<Workspace>) -> SocketAddr {
     let app = Router::new()
         .route("/{tenant}/oauth2/v2.0/token", post(token))
         .route("/v1/workspaces/{id}/query", post(answer))
+        .route("/v1/workspaces/{id}/search", post(search))
         .with_state(workspace);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
