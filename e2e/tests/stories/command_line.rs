@@ -63,6 +63,8 @@ async fn help_is_there_for_every_command() -> anyhow::Result<()> {
         vec!["staffing"],
         vec!["migrate"],
         vec!["backfill"],
+        vec!["backfill", "plan"],
+        vec!["backfill", "retry"],
         vec!["audit", "verify"],
         vec!["actions", "approve"],
         vec!["actions", "reject"],

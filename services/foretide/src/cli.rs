@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foretide_file_commands::FileCommand;
 
+use crate::commands::backfill::BackfillCommand;
 use crate::commands::content::ContentCommand;
 use crate::commands::pseudonyms::PseudonymsCommand;
 use crate::commands::write_back::WriteBackCommand;
@@ -52,8 +53,15 @@ pub(crate) enum Command {
     Emulator(EmulatorArgs),
     /// Create or update every service's tables.
     Migrate,
-    /// Read the source's whole history into buckets and features.
-    Backfill(RunArgs),
+    /// Read the past. Without a subcommand: all the source has, now, as a run. With one: a span that
+    /// is quoted first, and can be paused, resumed and retried.
+    #[command(args_conflicts_with_subcommands = true)]
+    Backfill {
+        #[command(subcommand)]
+        command: Option<BackfillCommand>,
+        #[command(flatten)]
+        args: RunArgs,
+    },
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -55,3 +55,13 @@ pub(crate) fn minute(at: Option<Timestamp>) -> String {
             moment.format("%Y-%m-%d %H:%M").to_string()
         })
 }
+
+/// Bytes in words, three digits.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

@@ -2,6 +2,7 @@
 
 mod actions;
 mod audit;
+pub(crate) mod backfill;
 pub(crate) mod content;
 mod demo;
 mod emulator;
@@ -84,7 +85,14 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Up(args) => Box::pin(server::up(&args, config)).await,
         Command::Serve { service } => Box::pin(server::serve(service, &config)).await,
         Command::Run(args) => Box::pin(pipeline::run(&args, config)).await,
-        Command::Backfill(args) => Box::pin(pipeline::backfill(&args, config)).await,
+        Command::Backfill {
+            command: Some(command),
+            ..
+        } => Box::pin(backfill::run(command, &config)).await,
+        Command::Backfill {
+            command: None,
+            args,
+        } => Box::pin(pipeline::backfill(&args, config)).await,
         Command::Migrate => Box::pin(setup::migrate(&config)).await,
         Command::Audit(command) => Box::pin(audit::run(command, &config)).await,
         Command::Actions(command) => Box::pin(actions::run(command, &config)).await,

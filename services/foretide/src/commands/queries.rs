@@ -10,7 +10,7 @@ use foretide_domain::{Clock, SystemClock};
 use crate::cli::{Format, QueriesCommand};
 use crate::config::Config;
 use crate::connection::{self, plainly};
-use crate::render::{minute, print};
+use crate::render::{minute, print, size};
 
 pub(super) async fn run(command: QueriesCommand, config: &Config) -> anyhow::Result<()> {
     match command {
@@ -146,14 +146,5 @@ fn minutes(minutes: u32) -> String {
         121..=2880 => format!("{} h", minutes / 60),
         2881..=999_999 => format!("{} d", minutes / 1440),
         _ => "later".to_owned(),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
