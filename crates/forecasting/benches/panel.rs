@@ -105,6 +105,7 @@ fn predict_1000_series_48_hours(bencher: divan::Bencher<'_, '_>) {
     let schema = &mut model.schema;
     schema.states = schema.states.iter().cycle().take(1_000).cloned().collect();
     schema.effects = vec![vec![]; 1_000];
+    schema.counts = schema.counts.iter().cycle().take(1_000).cloned().collect();
     let frame = ScoringFrame {
         start: panel.start + Duration::hours(HOURS as i64),
         hour_of_week: (0..48).map(|hour| ((HOURS + hour) % 168) as u8).collect(),
