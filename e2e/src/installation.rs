@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Context;
-use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, KqlEngineConfig};
+use foretide_emulator::{
+    ArmConfig, Emulator, EmulatorConfig, EmulatorHandle, KqlEngineConfig, RuleConfig,
+};
 use foretide_service_runtime::{PeerUrls, Peers};
 use foretide_test_support::{
     ForetideOutput, ForetideProcess, KqlEngine, Postgres, foretide, free_port,
@@ -47,6 +49,7 @@ pub struct Setup {
     postgres: Option<Postgres>,
     emulator_config: EmulatorConfig,
     queries_workspace: bool,
+    acts_in_sentinel: bool,
     environment: Vec<(String, std::ffi::OsString)>,
 }
 
@@ -95,6 +98,7 @@ impl Setup {
             postgres: None,
             emulator_config: EmulatorConfig::default(),
             queries_workspace: false,
+            acts_in_sentinel: false,
             environment: Vec::new(),
         })
     }
@@ -147,6 +151,31 @@ impl Setup {
         Ok(self)
     }
 
+    /// Writes predicted windows back and looks for them by this engine, if there is one; keeps a
+    /// watchlist, writes planning incidents, and lays the content pack out.
+    ///
+    /// # Errors
+    /// When the engine's address is not a URL.
+    pub fn acting_in_sentinel(mut self, engine: Option<&KqlEngine>) -> anyhow::Result<Self> {
+        if let Some(engine) = engine {
+            self.emulator_config.kql_engine = Some(KqlEngineConfig {
+                url: engine.url().parse()?,
+                database: "workspace".to_owned(),
+            });
+        }
+        let streams = [
+            "Custom-PredictiveAlerting_CL",
+            "Custom-Predicted_Attack_Surge_CL",
+            "Custom-AI_Governance_CL",
+        ];
+        self.emulator_config.rules = vec![RuleConfig {
+            id: EmulatorConfig::RULE_ID.to_owned(),
+            streams: streams.map(Into::into).to_vec(),
+        }];
+        self.acts_in_sentinel = true;
+        Ok(self)
+    }
+
     /// Starts the emulator and Foretide, and waits until every service is healthy.
     ///
     /// # Errors
@@ -194,14 +223,53 @@ impl Setup {
             });
             setup = setup.with("/ingestion/log_analytics", workspace);
         }
-        let write_back = json!({"rule": rule, "identity": identity});
+        let mut write_back = json!({"rule": rule, "identity": identity});
+        if setup.acts_in_sentinel {
+            setup = setup.in_sentinel(emulator, &identity);
+            if setup.emulator_config.kql_engine.is_some() {
+                write_back["read_back"] = json!({
+                    "workspace_id": "00000000-0000-4000-8000-00000000aaaa",
+                    "endpoint": emulator.base_url(),
+                    "first_wait_seconds": 1,
+                });
+            }
+        }
+        let mut of_scorer = write_back.clone();
+        if setup.acts_in_sentinel {
+            of_scorer["surge_stream"] = json!("Custom-Predicted_Attack_Surge_CL");
+        }
         setup
-            .with("/scorer/write_back", write_back.clone())
+            .with("/scorer/write_back", of_scorer)
             .with("/auditor/write_back", write_back)
             .with(
                 "/broker/teams",
                 json!({"webhook_url": emulator.teams_webhook_url()}),
             )
+    }
+
+    /// Everything that goes through Azure Resource Manager.
+    fn in_sentinel(self, emulator: &EmulatorHandle, identity: &Value) -> Self {
+        let arm = ArmConfig::default();
+        let workspace = json!({
+            "endpoint": emulator.base_url(),
+            "subscription_id": arm.subscription_id,
+            "resource_group": arm.resource_group,
+            "workspace": arm.workspace,
+        });
+        let watchlist = json!({
+            "workspace": workspace,
+            "identity": identity,
+            "every_seconds": 1,
+        });
+        let planning = json!({"mode": "direct", "workspace": workspace, "identity": identity});
+        let content = json!({
+            "workspace": workspace,
+            "identity": identity,
+            "location": "westeurope",
+        });
+        self.with("/scorer/watchlist", watchlist)
+            .with("/broker/planning_incidents", planning)
+            .with("/content", content)
     }
 
     fn url(&self, service: &str) -> String {

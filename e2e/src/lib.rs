@@ -11,5 +11,5 @@ mod soc;
 
 pub use contoso::Contoso;
 pub use installation::{Installation, Setup, Shape};
-pub use scale::{Backfill, Costs, Taken};
+pub use scale::{Backfill, Costs, Reader, Taken};
 pub use soc::Soc;

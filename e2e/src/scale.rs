@@ -17,11 +17,12 @@ use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, GeneratedConfi
 use foretide_lake::{Lake, LakeConfig, buckets::BucketStore};
 use foretide_service_runtime::{PeerUrls, Peers};
 use foretide_synthetic_workspace::{LargePlan, LargeWorkspace};
-use foretide_test_support::{ForetideProcess, free_port};
+use foretide_test_support::{ForetideOutput, ForetideProcess, foretide, free_port};
 use secrecy::SecretString;
 use serde_json::json;
 
 const SERVICE_TOKEN: &str = "token-of-the-services-at-scale";
+const OPERATOR_TOKEN: &str = "token-of-the-operator-at-scale";
 /// Days that are added up at once when the lake is checked.
 const DAYS_AT_ONCE: i64 = 30;
 /// Linux counts processor time in hundredths of a second, whatever the kernel's own clock.
@@ -76,11 +77,13 @@ pub struct Costs {
     pub bytes_scanned: u64,
 }
 
-/// A service over a workspace. Both stop when dropped.
-struct Running {
+/// An ingestion service over a workspace. Both stop when dropped.
+#[derive(Debug)]
+pub struct Reader {
     process: ForetideProcess,
     peers: Peers,
     emulator: EmulatorHandle,
+    config: String,
     folder: tempfile::TempDir,
 }
 
@@ -92,11 +95,7 @@ impl Backfill {
     /// When something does not start, a table is not read, or a total differs.
     pub async fn run(&self) -> anyhow::Result<Taken> {
         let workspace = LargeWorkspace::new(&self.workspace)?;
-        let end = workspace.span().end;
-        let history = TimeSpan {
-            start: end - TimeDelta::days(self.history_days.into()),
-            end,
-        };
+        let history = self.history()?;
         let mut running = self.start().await?;
         let process = running.process.process().id();
         let idle_bytes = peak_bytes(process)?;
@@ -130,6 +129,18 @@ impl Backfill {
         })
     }
 
+    /// The days that are asked for.
+    ///
+    /// # Errors
+    /// When the workspace cannot be.
+    pub fn history(&self) -> anyhow::Result<TimeSpan> {
+        let end = LargeWorkspace::new(&self.workspace)?.span().end;
+        Ok(TimeSpan {
+            start: end - TimeDelta::days(self.history_days.into()),
+            end,
+        })
+    }
+
     fn tables(&self) -> Vec<SentinelTable> {
         if self.tables.is_empty() {
             SentinelTable::ALL.to_vec()
@@ -138,7 +149,11 @@ impl Backfill {
         }
     }
 
-    async fn start(&self) -> anyhow::Result<Running> {
+    /// Starts the workspace and the service. Nothing is read yet.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub async fn start(&self) -> anyhow::Result<Reader> {
         let emulator = Emulator::start(EmulatorConfig {
             generated: Some(GeneratedConfig {
                 seed: self.workspace.seed,
@@ -155,10 +170,20 @@ impl Backfill {
             .tempdir()?;
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
+        let urls = PeerUrls {
+            ingestion: url.clone(),
+            feature_store: url.clone(),
+            trainer: url.clone(),
+            scorer: url.clone(),
+            auditor: url.clone(),
+            broker: url.clone(),
+            orchestrator: url.clone(),
+        };
         let config = folder.path().join("foretide.yaml");
+        let mut written = self.config(&emulator, folder.path(), port);
+        written["peers"] = json!(urls);
         // JSON is YAML.
-        let written = self.config(&emulator, folder.path(), port).to_string();
-        std::fs::write(&config, written)?;
+        std::fs::write(&config, written.to_string())?;
         let config = config.display().to_string();
         let process = ForetideProcess::start(
             folder.path(),
@@ -168,20 +193,12 @@ impl Backfill {
             &format!("{url}/healthz"),
         )
         .await?;
-        let urls = PeerUrls {
-            ingestion: url.clone(),
-            feature_store: url.clone(),
-            trainer: url.clone(),
-            scorer: url.clone(),
-            auditor: url.clone(),
-            broker: url.clone(),
-            orchestrator: url,
-        };
         let token = SecretString::from(SERVICE_TOKEN);
-        Ok(Running {
+        Ok(Reader {
             process,
             peers: Peers::new(&urls, &token).map_err(anyhow::Error::msg)?,
             emulator,
+            config,
             folder,
         })
     }
@@ -196,7 +213,12 @@ impl Backfill {
         json!({
             "data_dir": folder.join("data"),
             "listen": {"host": "127.0.0.1", "ingestion": port},
-            "identity": {"service_token": SERVICE_TOKEN},
+            "identity": {
+                "service_token": SERVICE_TOKEN,
+                "people": [
+                    {"name": "operator", "roles": ["viewer", "operator"], "token": OPERATOR_TOKEN},
+                ],
+            },
             "telemetry": {"filter": "warn"},
             "ingestion": {
                 "pseudonym_key": "00".repeat(32),
@@ -212,8 +234,12 @@ impl Backfill {
     }
 }
 
-impl Running {
-    async fn ingest(&self, history: TimeSpan) -> anyhow::Result<Vec<TableSummary>> {
+impl Reader {
+    /// Reads the history.
+    ///
+    /// # Errors
+    /// When the service does not.
+    pub async fn ingest(&self, history: TimeSpan) -> anyhow::Result<Vec<TableSummary>> {
         let request = IngestRequest {
             run_id: RunId::new().to_string(),
             as_of: timestamp(history.end),
@@ -227,6 +253,17 @@ impl Running {
             }
         }
         Ok(summary.context("the service gave no summary")?.tables)
+    }
+
+    /// Runs `foretide <arguments>` as the operator.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn cli(&self, arguments: &[&str]) -> anyhow::Result<ForetideOutput> {
+        let mut line = vec!["--config", &self.config];
+        line.extend(arguments);
+        line.extend(["--as", "operator"]);
+        foretide(self.folder.path(), line).await
     }
 
     /// Adds up what is in the lake.

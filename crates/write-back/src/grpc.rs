@@ -83,7 +83,7 @@ fn message(batch: Batch) -> wire::Batch {
         accepted_at: timestamp(batch.accepted_at),
         state: batch.state.name().to_owned(),
         rows_seen: batch.rows_seen,
-        visible_after_seconds: batch.visible_after.map(|after| after.as_seconds_f64()),
+        visible_after_seconds: batch.visible_after.map(chrono::TimeDelta::as_seconds_f64),
         looks: batch.looks,
         problem: batch.problem.unwrap_or_default(),
     }

@@ -1,6 +1,7 @@
 //! Foretide from a workspace's history to an approved action, told as stories.
 
 mod azure_storage;
+mod backfill;
 mod chart;
 mod command_line;
 mod content_pack;
@@ -13,7 +14,9 @@ mod lineage;
 mod log_analytics;
 mod microsoft_clients;
 mod pseudonyms;
+mod queries;
 mod real_input;
 mod recovery;
 mod scale;
 mod whole_way;
+mod write_back;

@@ -92,7 +92,7 @@ impl Store {
             .limit(MOST_ROWS)
             .all(self.database.connection())
             .await?;
-        rows.into_iter().map(read).collect()
+        rows.iter().map(read).collect()
     }
 
     /// Moves rows on, those that are still in the first state.
@@ -279,7 +279,7 @@ fn row_of(window: &RiskWindow, state: SurgeState) -> ActiveModel {
     }
 }
 
-fn read(row: Model) -> Result<SurgeRow, DbError> {
+fn read(row: &Model) -> Result<SurgeRow, DbError> {
     let id = row.window_id;
     Ok(SurgeRow {
         window_id: id,
