@@ -198,10 +198,14 @@ async fn open_server(
     options: PgConnectOptions,
     service: &str,
 ) -> Result<DatabaseConnection, DbError> {
-    // `public` stays on the path for extensions an administrator has put there.
+    // `apalis` holds a type of the queue's tables, which all services share; `public` stays on the
+    // path for extensions an administrator has put there.
     let options = options
         .application_name(&format!("foretide-{service}"))
-        .options([("search_path", format!("{},public", schema_of(service)))])
+        .options([(
+            "search_path",
+            format!("{},apalis,public", schema_of(service)),
+        )])
         .disable_statement_logging();
     let address = format!("{}:{}", options.get_host(), options.get_port());
     let refused = |error: sqlx::Error| {

@@ -49,10 +49,10 @@ async fn an_operator_sees_what_queries_cost_and_how_complete_the_last_hours_are(
     let line = ["queries", "completeness", "--as-of", "2024-01-31T00:00:00Z"];
     let completeness = reader.cli(&line).await?.success()?.stdout;
     for table in ["SecurityAlert", "SigninLogs"] {
-        // rows lie evenly in their hour and come in when it ends
+        // rows lie in their hour and come in when it ends
         let row = completeness.lines().find(|line| line.contains(table));
         ensure!(
-            row.is_some_and(|row| row.contains("30 min") && row.contains("60 min")),
+            row.is_some_and(|row| row.contains("60 min") && row.contains('%')),
             "{completeness}"
         );
     }

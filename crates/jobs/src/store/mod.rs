@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::dead_letter::Burial;
 use crate::error::QueueError;
 
-/// All jobs of a service lie in one queue; the envelope says which kind each is.
+/// All jobs of a service lie in one queue; the envelope says which kind each is. In PostgreSQL, where
+/// services share tables, this is how names of queues begin.
 const QUEUE: &str = "foretide";
 /// Workers say that they live this often ...
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -1,4 +1,5 @@
-//! The queue in PostgreSQL: apalis keeps its tables in a schema `apalis`, one a database.
+//! The queue in PostgreSQL: apalis keeps its tables in a schema `apalis`, one a database. Services
+//! share them there, so that each names its own queue.
 
 use apalis::prelude::WorkerContext;
 use apalis_postgres::{Config, PostgresStorage, queries};
@@ -15,25 +16,66 @@ use crate::error::QueueError;
 pub(crate) struct PostgresStore {
     pool: PgPool,
     config: Config,
+    queue: String,
+}
+
+/// The service whose queue has the plain name: it was the only one at first, and its jobs stay.
+const FIRST_SERVICE: &str = "orchestrator";
+
+fn queue_of(service: &str) -> String {
+    match service {
+        FIRST_SERVICE => QUEUE.to_owned(),
+        other => format!("{QUEUE}-{other}"),
+    }
+}
+
+/// Puts the type of apalis' metadata where every service finds it. apalis' own migration would put it
+/// into the schema of the service that comes first; from there it is moved.
+async fn share_hstore(pool: &PgPool) -> Result<(), QueueError> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('foretide queue'))")
+        .execute(&mut *transaction)
+        .await?;
+    let lies_in: Option<String> = sqlx::query_scalar(
+        "SELECT nspname::text FROM pg_extension \
+         JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'hstore'",
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let change = match lies_in.as_deref() {
+        Some("apalis" | "public") => return Ok(transaction.commit().await?),
+        Some(_) => "ALTER EXTENSION hstore SET SCHEMA apalis",
+        None => "CREATE EXTENSION hstore SCHEMA apalis",
+    };
+    for statement in ["CREATE SCHEMA IF NOT EXISTS apalis", change] {
+        sqlx::query(statement).execute(&mut *transaction).await?;
+    }
+    Ok(transaction.commit().await?)
 }
 
 impl PostgresStore {
     pub(super) async fn open(database: &Database) -> Result<Self, QueueError> {
         let pool = database.connection().get_postgres_connection_pool().clone();
+        share_hstore(&pool).await?;
         PostgresStorage::setup(&pool)
             .await
             .map_err(|error| QueueError::Setup(error.into()))?;
+        let queue = queue_of(database.service());
         let config = Config::default()
-            .queue(QUEUE)
+            .queue(&queue)
             .batch_size(1)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED_HEARTBEATS);
-        Ok(Self { pool, config })
+        Ok(Self {
+            pool,
+            config,
+            queue,
+        })
     }
 
     pub(super) async fn push(&self, row: &NewRow) -> Result<(), QueueError> {
         let mut transaction = self.pool.begin().await?;
-        match insert(&mut transaction, row).await {
+        match self.insert(&mut transaction, row).await {
             Ok(()) => Ok(transaction.commit().await?),
             // The key is taken, perhaps by a job that has ended: that is the answer, no error.
             Err(QueueError::Database(DbError::Conflict { .. })) => Ok(()),
@@ -44,7 +86,7 @@ impl PostgresStore {
     pub(super) async fn find(&self, key: &str) -> Result<Option<Vec<u8>>, QueueError> {
         let sql = "SELECT job FROM apalis.jobs WHERE job_type = $1 AND idempotency_key = $2";
         Ok(sqlx::query_scalar(sql)
-            .bind(QUEUE)
+            .bind(&self.queue)
             .bind(key)
             .fetch_optional(&self.pool)
             .await?)
@@ -54,7 +96,7 @@ impl PostgresStore {
         let sql = "SELECT COUNT(*) FROM apalis.jobs \
                    WHERE job_type = $1 AND status NOT IN ('Done', 'Killed')";
         let count: i64 = sqlx::query_scalar(sql)
-            .bind(QUEUE)
+            .bind(&self.queue)
             .fetch_one(&self.pool)
             .await?;
         Ok(u64::try_from(count).unwrap_or(0))
@@ -67,7 +109,7 @@ impl PostgresStore {
              VALUES ($1, $2, 'foretide', '', now())",
         )
         .bind(worker.name())
-        .bind(QUEUE)
+        .bind(&self.queue)
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -75,11 +117,11 @@ impl PostgresStore {
 
     pub(super) async fn heartbeat(&self, worker: &WorkerContext) -> Result<u64, QueueError> {
         let mut transaction = self.pool.begin().await?;
-        queries::keep_alive(&mut *transaction, QUEUE, worker)
+        queries::keep_alive(&mut *transaction, &self.queue, worker)
             .await
             .map_err(plain)?;
         let dead_for = self.config.orphaned_duration().as_secs();
-        let freed = queries::reenqueue_orphaned(&mut *transaction, QUEUE, dead_for)
+        let freed = queries::reenqueue_orphaned(&mut *transaction, &self.queue, dead_for)
             .await
             .map_err(plain)?;
         transaction.commit().await?;
@@ -120,7 +162,7 @@ impl PostgresStore {
         }
         match ending {
             Ending::Done => {}
-            Ending::Again(row) => insert(&mut transaction, row).await?,
+            Ending::Again(row) => self.insert(&mut transaction, row).await?,
             Ending::Dead(burial) => bury(&mut transaction, burial).await?,
         }
         transaction.commit().await?;
@@ -142,19 +184,20 @@ impl PostgresStore {
         if claimed.rows_affected() == 0 {
             return Ok(false);
         }
-        insert(&mut transaction, row).await?;
+        self.insert(&mut transaction, row).await?;
         transaction.commit().await?;
         Ok(true)
     }
-}
 
-async fn insert(
-    transaction: &mut Transaction<'static, Postgres>,
-    row: &NewRow,
-) -> Result<(), QueueError> {
-    queries::push_tasks(&mut **transaction, QUEUE, vec![row.task()])
-        .await
-        .map_err(plain)
+    async fn insert(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        row: &NewRow,
+    ) -> Result<(), QueueError> {
+        queries::push_tasks(&mut **transaction, &self.queue, vec![row.task()])
+            .await
+            .map_err(plain)
+    }
 }
 
 async fn bury(

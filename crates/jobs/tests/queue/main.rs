@@ -5,11 +5,13 @@ mod actor;
 mod crashes;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use foretide_db::Database;
 use foretide_db::testing::TestDatabase;
-use foretide_domain::RunId;
-use foretide_jobs::{PushOptions, QueueError, WorkerOptions};
+use foretide_domain::{RunId, SystemClock};
+use foretide_jobs::{PushOptions, Queue, QueueError, WorkerOptions};
 use futures::future::join_all;
 
 use crate::actor::{
@@ -120,6 +122,8 @@ async fn a_panicking_job_dies_after_its_attempts_and_can_be_retried_once() {
             let letter = only_letter(&queue).await;
             assert_eq!((letter.job_id, letter.attempts), (job_id, 3));
             if round == 1 {
+                // Nobody may work it off before the second has asked.
+                worker.stop().await;
                 let both = [
                     queue.retry_dead_letter(job_id),
                     queue.retry_dead_letter(job_id),
@@ -130,6 +134,7 @@ async fn a_panicking_job_dies_after_its_attempts_and_can_be_retried_once() {
                     .filter(|retried| retried.is_ok())
                     .count();
                 assert_eq!(succeeded, 1, "of two people who retry one succeeds");
+                worker = start(&queue, quick());
             }
         }
         worker.stop().await;
@@ -298,5 +303,34 @@ async fn corrupt_payloads_die_without_stopping_the_worker() {
         .await;
         while worker.next().await != Seen::Attempt(1) {}
         worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn services_that_share_a_database_leave_each_other_their_jobs() {
+    for test in TestDatabase::every_engine().await {
+        let (_, queue) = open(&test.config).await;
+        let of_another = Database::connect(&test.config, "ingestion").await.unwrap();
+        let other = Queue::open(&of_another, Arc::new(SystemClock))
+            .await
+            .unwrap();
+        queue
+            .push(&Act::Succeed, PushOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(other.unfinished().await.unwrap(), 0);
+
+        let mut elsewhere = start(&other, quick());
+        other
+            .push(&Act::Succeed, PushOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(elsewhere.next().await, Seen::Attempt(1));
+        finished(&other).await;
+        assert_eq!(queue.unfinished().await.unwrap(), 1, "it still waits");
+        let mut worker = start(&queue, quick());
+        assert_eq!(worker.next().await, Seen::Attempt(1));
+        worker.stop().await;
+        elsewhere.stop().await;
     }
 }
