@@ -35,6 +35,11 @@ static OVERDUE: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
+const KEYS_OF_RUN: &str = include_str!("../kql/keys_of_run.kql");
+
+/// Stands for the run in the query's text.
+const NO_RUN: &str = "00000000-0000-0000-0000-000000000000";
+
 /// What the columns that rows are found by are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowColumns {
@@ -62,13 +67,16 @@ impl RowColumns {
     /// Counts the keys of a run's rows: a row that came twice counts once, and so does one with a
     /// tombstone beside it.
     fn query(self, batch: &Batch) -> String {
-        format!(
-            "{}\n| where {} == '{}'\n| summarize Copies = count() by {}\n| count",
-            quoted(&batch.table),
-            self.run,
-            batch.run_id,
-            self.key
-        )
+        let lines = KEYS_OF_RUN.lines().filter(|line| !line.starts_with("//"));
+        let query = lines.collect::<Vec<_>>().join("\n");
+        query
+            .replace(&format!("RunId == '{NO_RUN}'"), &self.is_of_run(batch))
+            .replace(IDEMPOTENCY_KEY, self.key)
+            .replace("PredictiveAlerting_CL", &quoted(&batch.table))
+    }
+
+    fn is_of_run(self, batch: &Batch) -> String {
+        format!("{} == '{}'", self.run, batch.run_id)
     }
 }
 
