@@ -203,18 +203,25 @@ fn clippy(layout: &Layout) -> anyhow::Result<()> {
     )
 }
 
-/// Builds every binary with the features of the whole workspace, so that nothing is built twice.
-fn build_binaries(layout: &Layout) -> anyhow::Result<()> {
-    plain(cargo(layout).args(["build", "--workspace", "--bins", "--locked", "--quiet"]))
+/// The targets that are built and tested. Binaries and tests are named in one breath because cargo
+/// then gives their dependencies one set of features: nothing is built twice, which halves the disk
+/// a run needs.
+const TARGETS: [&str; 5] = ["--workspace", "--lib", "--bins", "--tests", "--locked"];
+
+/// Builds every binary and test.
+fn build(layout: &Layout) -> anyhow::Result<()> {
+    plain(cargo(layout).arg("build").args(TARGETS).arg("--quiet"))
 }
 
 fn unit_and_blackbox(layout: &Layout, count: &mut Count) -> anyhow::Result<()> {
-    build_binaries(layout)?;
+    build(layout)?;
     let mut command = Command::new(layout.binaries.join("counterparts"));
     command
         .args(["postgres", "mlflow", "azurite", "kql", "--"])
         .arg(layout.rust_tool("cargo-nextest"))
-        .args(nextest("not package(foretide-e2e)"));
+        .args(["nextest", "run"])
+        .args(TARGETS)
+        .args(["--no-fail-fast", "-E", "not package(foretide-e2e)"]);
     counted(under_test(layout, &mut command), count)
 }
 
@@ -224,28 +231,18 @@ fn stories(
     environment: &[(&str, PathBuf)],
     count: &mut Count,
 ) -> anyhow::Result<()> {
-    build_binaries(layout)?;
+    build(layout)?;
     let mut command = Command::new(layout.rust_tool("cargo-nextest"));
     command
-        .args(nextest(filter))
+        .args(["nextest", "run"])
+        .args(TARGETS)
+        .args(["--no-fail-fast", "-E", filter])
         .args(["--success-output", "immediate", "--test-threads", "1"])
         .envs(environment.iter().map(|(name, value)| (name, value)));
     if let Some(chromium) = setup::find_chromium() {
         command.env("FORETIDE_CHROMIUM", chromium);
     }
     counted(under_test(layout, &mut command), count).context("a story failed")
-}
-
-fn nextest(filter: &str) -> [&str; 7] {
-    [
-        "nextest",
-        "run",
-        "--workspace",
-        "--locked",
-        "--no-fail-fast",
-        "-E",
-        filter,
-    ]
 }
 
 /// The environment of a test run: our binary, our tools, nothing may be skipped.
@@ -262,6 +259,8 @@ fn doc(layout: &Layout, count: &mut Count) -> anyhow::Result<()> {
     plain(
         cargo(layout)
             .args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
+            // with examples the features are those of the other checks
+            .args(["--lib", "--bins", "--examples"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     counted(

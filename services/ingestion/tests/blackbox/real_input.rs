@@ -1,7 +1,5 @@
 //! Real counts and real Sentinel sample tables, read in place; skipped where they are not at hand.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};

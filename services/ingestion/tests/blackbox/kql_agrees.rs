@@ -1,7 +1,5 @@
 //! The counting in KQL and the counting from files agree, on a real KQL engine, for every table.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! The promises of a local lake hold on Azure Blob Storage too (Azurite).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use foretide_domain::{Measure, RunId, TimeSpan};

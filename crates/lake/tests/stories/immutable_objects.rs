@@ -1,7 +1,5 @@
 //! Objects are written once, verified when read, and never leave the lake.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use bytes::Bytes;
 use foretide_lake::{Lake, LakeConfig, LakeError};
 use polars::prelude::*;

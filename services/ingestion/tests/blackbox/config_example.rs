@@ -10,7 +10,7 @@ fn parse(text: &str) -> Result<Config, foretide_config::ConfigError> {
 
 #[test]
 fn the_example_is_valid() {
-    let config = parse(include_str!("../config.example.yaml")).unwrap();
+    let config = parse(include_str!("../../config.example.yaml")).unwrap();
     config.validate().unwrap();
     assert_eq!(config.files.unwrap().counts[0].series.len(), 2);
 }

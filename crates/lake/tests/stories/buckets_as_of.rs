@@ -1,7 +1,5 @@
 //! A day is written again when more becomes known; readers see what was known at their moment.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use foretide_domain::{Measure, RunId, TimeSpan};
 use foretide_lake::buckets::{BucketRow, BucketStore};
