@@ -23,8 +23,7 @@ impl Decomposition {
     pub(crate) fn of(known: &[f64], season: usize) -> Self {
         let window = &known[known.len().saturating_sub(WINDOW)..];
         let count = window.len() as f64;
-        // The place in the season of the first value, if the hour after the last is at zero.
-        let first = (season - window.len() % season) % season;
+        let first = first_slot(window.len(), season);
         let mut found = Self {
             level: 0.0,
             slope: 0.0,
@@ -37,27 +36,36 @@ impl Decomposition {
                 (window.len().saturating_sub(before)).div_ceil(season) as f64
             })
             .collect();
-        found.fit_line(window, first);
+        found.fit_line(window);
         for _ in 0..ROUNDS {
             let mut sums = vec![0.0; season];
+            let mut slot = first;
             for (index, &value) in window.iter().enumerate() {
                 let line = found.level + found.slope * (index as f64 - found.centre);
-                sums[(first + index) % season] += value - line;
+                sums[slot] += value - line;
+                slot = if slot + 1 == season { 0 } else { slot + 1 };
             }
             for ((slot, sum), count) in found.season.iter_mut().zip(sums).zip(&counts) {
                 *slot = if *count > 0.0 { sum / count } else { 0.0 };
             }
-            found.fit_line(window, first);
+            found.fit_line(window);
         }
         found
     }
 
-    fn fit_line(&mut self, window: &[f64], first: usize) {
+    /// The season of each of the decomposed hours, of which there were `count`.
+    pub(crate) fn along(&self, count: usize) -> impl Iterator<Item = f64> {
+        let first = first_slot(count, self.season.len());
+        self.season.iter().cycle().skip(first).copied()
+    }
+
+    fn fit_line(&mut self, window: &[f64]) {
         let count = window.len() as f64;
         let squares = count * (count * count - 1.0) / 12.0;
         let (mut sum, mut cross) = (0.0, 0.0);
-        for (index, &value) in window.iter().enumerate() {
-            let rest = value - self.season[(first + index) % self.season.len()];
+        let hours = window.iter().zip(self.along(window.len()));
+        for (index, (&value, season)) in hours.enumerate() {
+            let rest = value - season;
             sum += rest;
             cross += rest * (index as f64 - self.centre);
         }
@@ -93,4 +101,9 @@ impl Decomposition {
             })
             .collect()
     }
+}
+
+/// The place in the season of the first of so many values, if the hour after the last is at zero.
+fn first_slot(count: usize, season: usize) -> usize {
+    (season - count % season) % season
 }

@@ -5,6 +5,7 @@
 //! a model as columns of its rows, so that the model itself stays arithmetic on columns.
 
 mod autoregression;
+mod bank;
 mod decomposition;
 mod least_absolute;
 mod local;

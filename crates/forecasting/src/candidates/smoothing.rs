@@ -78,13 +78,13 @@ impl Smoothing {
 #[derive(Debug, Clone)]
 pub(crate) struct Smoothed {
     constants: Smoothing,
-    level: f64,
-    trend: f64,
-    daily: [f64; 24],
-    weekly: [f64; HOURS_OF_WEEK],
-    error: f64,
+    pub(super) level: f64,
+    pub(super) trend: f64,
+    pub(super) daily: [f64; 24],
+    pub(super) weekly: [f64; HOURS_OF_WEEK],
+    pub(super) error: f64,
     /// Hours seen.
-    seen: usize,
+    pub(super) seen: usize,
 }
 
 impl Smoothed {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::autoregression::{Autoregression, Lags};
+use super::bank::Trial;
 use super::decomposition::Decomposition;
 use super::scale::Scale;
 use super::smoothing::{Smoothed, Smoothing};
@@ -53,9 +54,6 @@ const AUTOREGRESSIONS: [(Lags, bool); 9] = [
 /// However the newest hours run, no candidate foresees more than this many times the highest of
 /// them.
 const HIGHEST_RATIO: f64 = 3.0;
-
-/// Distance on the logarithmic scale beyond which an error is no longer taken as proportional.
-const SMALL_ERROR: f64 = 0.5;
 
 /// Parameters of the state step of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,7 +158,7 @@ fn simple_paths(known: &Known<'_>, ahead: usize) -> Vec<Vec<Parts>> {
         naive::same_hour_of_day(counts, ahead),
         naive::same_hour_of_week(counts, 2, ahead),
         decomposition.project(ahead),
-        theta::project(counts, ahead),
+        theta::project(&decomposition, counts, ahead),
     ];
     paths.into_iter().map(|path| known.bounded(path)).collect()
 }
@@ -185,8 +183,8 @@ fn autoregressed(fitted: Option<&Autoregression>, known: &Known<'_>, ahead: usiz
 pub(crate) struct Validation {
     /// Parameters as of the first origin.
     pub(crate) early: StateStep,
-    /// What the candidates said: by origin, candidate, hour on the local grid.
-    pub(crate) paths: Vec<Vec<Vec<Parts>>>,
+    /// Counts the candidates foresaw: by origin, candidate, hour on the local grid.
+    pub(crate) points: Vec<Vec<Vec<f64>>>,
 }
 
 /// Lets every state candidate forecast from each origin (`cuts`: known hours on the local grid,
@@ -199,7 +197,14 @@ pub(crate) fn validate(values: &[f64], cuts: &[(usize, f64)], ahead: usize) -> V
             Scale::Counts => values,
             Scale::Logarithm { .. } => logarithms.as_slice(),
         };
-        best_smoothing(bank, scaled, values, scale, cuts, ahead)
+        let trial = Trial {
+            scale,
+            values: scaled,
+            counts: values,
+            cuts,
+            ahead,
+        };
+        trial.best(bank)
     };
     let (daily, double) = (Smoothing::daily_seasonal(), Smoothing::double_seasonal());
     let first = cuts.first().map_or(values.len(), |cut| cut.0);
@@ -213,8 +218,8 @@ pub(crate) fn validate(values: &[f64], cuts: &[(usize, f64)], ahead: usize) -> V
         ],
         autoregressions: autoregressions(&values[..first], logarithm, |_| true),
     };
-    let paths = validation_paths(&early, values, &logarithms, cuts, ahead);
-    Validation { early, paths }
+    let points = validation_points(&early, values, &logarithms, cuts, ahead);
+    Validation { early, points }
 }
 
 fn autoregressions(
@@ -237,13 +242,13 @@ fn autoregressions(
     AUTOREGRESSIONS.iter().zip(kinds).map(fit).collect()
 }
 
-fn validation_paths(
+fn validation_points(
     step: &StateStep,
     values: &[f64],
     logarithms: &[f64],
     cuts: &[(usize, f64)],
     ahead: usize,
-) -> Vec<Vec<Vec<Parts>>> {
+) -> Vec<Vec<Vec<f64>>> {
     let mut states: Vec<(Scale, Smoothed)> = step
         .smoothings
         .iter()
@@ -258,53 +263,38 @@ fn validation_paths(
     let mut all = Vec::with_capacity(cuts.len());
     for &(cut, _) in cuts {
         let known = Known::new(&values[..cut], &logarithms[..cut]);
-        let mut paths = simple_paths(&known, ahead);
+        let simple = simple_paths(&known, ahead);
+        let mut points: Vec<Vec<f64>> = simple
+            .iter()
+            .map(|path| path.iter().map(point).collect())
+            .collect();
         for (scale, state) in &mut states {
             state.follow(known.on(*scale));
-            paths.push(known.bounded(projected(state, *scale, ahead)));
+            let mut path = Vec::with_capacity(ahead);
+            state.project(ahead, |_, parts| {
+                path.push(scale.count(point(&parts)).min(known.most));
+            });
+            points.push(path);
         }
         for fitted in &step.autoregressions {
-            paths.push(autoregressed(fitted.as_ref(), &known, ahead));
+            let path = fitted
+                .as_ref()
+                .and_then(|fitted| fitted_points(fitted, &known, ahead));
+            points.push(path.unwrap_or_else(|| points[0].clone()));
         }
-        all.push(paths);
+        all.push(points);
     }
     all
 }
 
-/// The variant with the least weighted absolute error over the origins.
-fn best_smoothing(
-    bank: &[Smoothing],
-    values: &[f64],
-    counts: &[f64],
-    scale: Scale,
-    cuts: &[(usize, f64)],
-    ahead: usize,
-) -> Smoothing {
-    let first = cuts.first().map_or(values.len(), |cut| cut.0);
-    let slopes: Vec<f64> = counts[first..]
-        .iter()
-        .map(|&count| scale.slope(count))
-        .collect();
-    let error = |constants: &Smoothing| {
-        let mut state = Smoothed::start(*constants, &values[..first]);
-        let mut total = 0.0;
-        for &(cut, weight) in cuts {
-            state.follow(&values[..cut]);
-            let mut sum = 0.0;
-            state.project(ahead.min(values.len() - cut), |step, parts| {
-                let missed = point(&parts) - values[cut + step];
-                let size = missed.abs();
-                let size = match scale {
-                    Scale::Logarithm { .. } if size > SMALL_ERROR => missed.exp_m1().abs(),
-                    _ => size,
-                };
-                sum += size * slopes[cut + step - first];
-            });
-            total += weight * sum;
-        }
-        total
-    };
-    let errors = bank.iter().map(|constants| (error(constants), constants));
-    let best = errors.min_by(|a, b| a.0.total_cmp(&b.0));
-    *best.expect("a bank is not empty").1
+/// What an autoregression foresees, in counts, if it looks no further back than is known.
+fn fitted_points(fitted: &Autoregression, known: &Known<'_>, ahead: usize) -> Option<Vec<f64>> {
+    if fitted.reach() > known.counts.len() {
+        return None;
+    }
+    let mut points = fitted.project(known.on(fitted.scale), ahead);
+    for point in &mut points {
+        *point = point.min(known.most);
+    }
+    Some(points)
 }

@@ -4,7 +4,6 @@
 
 use super::Parts;
 use super::decomposition::{Decomposition, WINDOW};
-use crate::week::HOURS_OF_WEEK;
 
 const CONSTANTS: [f64; 4] = [0.02, 0.1, 0.3, 0.8];
 
@@ -13,17 +12,12 @@ const LONGEST_DRIFT: f64 = 336.0;
 
 const LEAD: usize = 24;
 
-pub(crate) fn project(known: &[f64], ahead: usize) -> Vec<Parts> {
-    let decomposition = Decomposition::of(known, HOURS_OF_WEEK);
+/// Of the values that were decomposed, by the week.
+pub(crate) fn project(decomposition: &Decomposition, known: &[f64], ahead: usize) -> Vec<Parts> {
     let window = &known[known.len().saturating_sub(WINDOW)..];
-    let first = (HOURS_OF_WEEK - window.len() % HOURS_OF_WEEK) % HOURS_OF_WEEK;
-    let adjusted: Vec<f64> = window
-        .iter()
-        .enumerate()
-        .map(|(index, value)| value - decomposition.season[(first + index) % HOURS_OF_WEEK])
-        .collect();
-    let (level, _) = CONSTANTS
-        .map(|constant| smoothed(&adjusted, constant))
+    let seasons = decomposition.along(window.len());
+    let adjusted: Vec<f64> = window.iter().zip(seasons).map(|(v, s)| v - s).collect();
+    let (level, _) = smoothed(&adjusted)
         .into_iter()
         .min_by(|a, b| a.1.total_cmp(&b.1))
         .expect("there are constants");
@@ -37,15 +31,18 @@ pub(crate) fn project(known: &[f64], ahead: usize) -> Vec<Parts> {
         .collect()
 }
 
-/// The last level and the error of levels against what came a day later.
-fn smoothed(values: &[f64], constant: f64) -> (f64, f64) {
-    let mut level = values.first().copied().unwrap_or(0.0);
-    let mut error = 0.0;
-    for (index, &value) in values.iter().enumerate() {
-        level += constant * (value - level);
-        if let Some(later) = values.get(index + LEAD) {
-            error += (later - level).abs();
+/// For each constant the last level, and the error of levels against what came a day later.
+fn smoothed(values: &[f64]) -> [(f64, f64); CONSTANTS.len()] {
+    let mut found = [(values.first().copied().unwrap_or(0.0), 0.0); CONSTANTS.len()];
+    let mut later = values.iter().skip(LEAD);
+    for &value in values {
+        let later = later.next();
+        for ((level, error), constant) in found.iter_mut().zip(CONSTANTS) {
+            *level += constant * (value - *level);
+            if let Some(later) = later {
+                *error += (later - *level).abs();
+            }
         }
     }
-    (level, error)
+    found
 }

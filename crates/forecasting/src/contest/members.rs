@@ -3,7 +3,7 @@
 use super::origins::{History, Origin};
 use crate::calibration::Calibration;
 use crate::candidate::CandidateKind;
-use crate::candidates::{Horizon, LocalHistory, STATE_CANDIDATES, Validation, point, validate};
+use crate::candidates::{Horizon, LocalHistory, STATE_CANDIDATES, Validation, validate};
 use crate::climatology::Climatology;
 use crate::intervals::Intervals;
 use crate::model::SeriesParameters;
@@ -56,10 +56,8 @@ pub(super) fn state_members(
         .unwrap_or(0);
     let validation = validate(&local.values, &cuts, ahead);
     let points = |candidate: usize| {
-        let from = |(horizon, paths): (&Horizon, &Vec<Vec<_>>)| {
-            horizon.pick(&paths[candidate]).iter().map(point).collect()
-        };
-        horizons.iter().zip(&validation.paths).map(from).collect()
+        let from = |(horizon, points): (&Horizon, &Vec<Vec<f64>>)| horizon.pick(&points[candidate]);
+        horizons.iter().zip(&validation.points).map(from).collect()
     };
     let is_long = history.values.len() - onset >= ENSEMBLE_HOURS;
     let members = STATE_CANDIDATES
