@@ -140,7 +140,13 @@ impl Intervals {
     /// The unit misses are counted in at a point.
     #[must_use]
     pub fn unit(&self, point: f64) -> f64 {
-        (point.max(0.0) + self.floor).powf(self.exponent)
+        let size = point.max(0.0) + self.floor;
+        match self.exponent {
+            0.0 => 1.0,
+            0.5 => size.sqrt(),
+            1.0 => size,
+            other => size.powf(other),
+        }
     }
 
     /// Quantiles around a point: in order and not below zero.

@@ -9,7 +9,7 @@ use crate::climatology::{Climatology, VARIANTS};
 use crate::metrics::pinball_of;
 use crate::model::SeriesParameters;
 use crate::structural::{GAINS, Structural};
-use crate::trees::{ROW_WIDTH, TreesHistory, TreesModel, TreesSeries};
+use crate::trees::{TreesHistory, TreesModel, TreesSeries};
 
 /// Prophet-class models and what they were fitted on; absent where there was too little.
 pub(crate) struct Structurals {
@@ -48,15 +48,26 @@ impl Contest<'_> {
             values: self.history.values,
             hour_of_week: self.history.hour_of_week,
         });
-        let from = |origin: &Origin| {
-            let ahead = self.history.ahead_of(*origin).len();
-            let rows = history.rows(origin.known, ahead);
-            let rows = rows.chunks_exact(ROW_WIDTH);
-            rows.map(|row| model.predict(row).max(0.0)).collect()
+        let lengths = || {
+            self.origins
+                .iter()
+                .map(|at| self.history.ahead_of(*at).len())
         };
+        let rows: Vec<f64> = self
+            .origins
+            .iter()
+            .zip(lengths())
+            .flat_map(|(origin, ahead)| history.rows(origin.known, ahead))
+            .collect();
+        let mut points = model
+            .predict_rows(&rows)
+            .into_iter()
+            .map(|point| point.max(0.0));
         Member {
             kind: CandidateKind::Trees,
-            points: self.origins.iter().map(from).collect(),
+            points: lengths()
+                .map(|ahead| points.by_ref().take(ahead).collect())
+                .collect(),
         }
     }
 

@@ -35,9 +35,8 @@ pub(super) fn boost(sample: &Sample, mut left: Vec<f64>, options: &TreesOptions)
     let mut trees = Vec::with_capacity(rounds);
     for round in 0..rounds as u64 {
         let gradients: Vec<f64> = left.iter().map(|r| r.clamp(-HUBER, HUBER)).collect();
-        let mut drawn: Vec<u32> = (0..count as u32)
-            .filter(|&row| unit_hash(u64::from(row), round) < ROWS_A_TREE)
-            .collect();
+        let is_drawn = |row: &u32| unit_hash(u64::from(*row), round) < ROWS_A_TREE;
+        let (mut drawn, mut others): (Vec<u32>, Vec<u32>) = (0..count as u32).partition(is_drawn);
         let ground = Ground {
             bins: &bins,
             binned: &binned,
@@ -45,15 +44,16 @@ pub(super) fn boost(sample: &Sample, mut left: Vec<f64>, options: &TreesOptions)
             gradients: &gradients,
             growth,
         };
-        let (mut nodes, leaves) = ground.grow(&mut drawn);
-        for (node, rows) in leaves {
-            nodes[node] = Node::Leaf(options.rate * leaf_value(&drawn[rows], &left));
+        let (mut nodes, leaves) = ground.grow(&mut drawn, &mut others);
+        for leaf in leaves {
+            let drawn = &drawn[leaf.rows];
+            let value = options.rate * leaf_value(drawn, &left);
+            nodes[leaf.node] = Node::Leaf(value);
+            for &row in drawn.iter().chain(&others[leaf.others]) {
+                left[row as usize] -= value;
+            }
         }
-        let tree = Tree { nodes };
-        for (row, left) in sample.each_row().zip(&mut left) {
-            *left -= tree.value(row);
-        }
-        trees.push(tree);
+        trees.push(Tree { nodes });
     }
     trees
 }

@@ -1,5 +1,7 @@
 //! A regression tree as a table, and how one grows leaf by leaf where the gain is largest.
 
+use std::ops::Range;
+
 use super::bins::{BINS, Bins};
 
 /// A regression tree as a table of nodes; node 0 is the root. A row goes to the `left` child when
@@ -70,7 +72,8 @@ struct Cell {
 
 struct Leaf {
     node: usize,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
+    others: Range<usize>,
     histogram: Vec<Cell>,
     best: Option<Split>,
 }
@@ -80,7 +83,15 @@ struct Split {
     gain: f64,
     feature: usize,
     bin: usize,
-    left_rows: usize,
+}
+
+/// A leaf of a grown tree, and who arrives there.
+pub(super) struct Place {
+    pub(super) node: usize,
+    /// Of the rows it was grown on.
+    pub(super) rows: Range<usize>,
+    /// Of the others.
+    pub(super) others: Range<usize>,
 }
 
 /// Binned rows and what is to be explained of each.
@@ -93,18 +104,17 @@ pub(super) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// Grows a tree on some rows. Gives its nodes, the leaves without values yet, and for each leaf
-    /// its node and its rows; `rows` is put into the order of the leaves.
-    pub(super) fn grow(
-        &self,
-        rows: &mut [u32],
-    ) -> (Vec<Node>, Vec<(usize, std::ops::Range<usize>)>) {
+    /// Grows a tree on some rows; the others only follow, so that where they arrive is known. Gives
+    /// the nodes, and the leaves, which have no values yet. Both lists are put into the order of the
+    /// leaves.
+    pub(super) fn grow(&self, rows: &mut [u32], others: &mut [u32]) -> (Vec<Node>, Vec<Place>) {
         let mut nodes = vec![Node::Leaf(0.0)];
         let histogram = self.histogram(rows);
         let best = self.best_split(&histogram);
         let mut leaves = vec![Leaf {
             node: 0,
             rows: 0..rows.len(),
+            others: 0..others.len(),
             histogram,
             best,
         }];
@@ -112,11 +122,15 @@ impl Ground<'_> {
             let Some((at, split)) = most_gainful(&leaves) else {
                 break;
             };
-            let (left, right) = self.part(leaves.swap_remove(at), split, &mut nodes, rows);
+            let (left, right) = self.part(leaves.swap_remove(at), split, &mut nodes, rows, others);
             leaves.extend([left, right]);
         }
-        let places = leaves.into_iter().map(|leaf| (leaf.node, leaf.rows));
-        (nodes, places.collect())
+        let place = |leaf: Leaf| Place {
+            node: leaf.node,
+            rows: leaf.rows,
+            others: leaf.others,
+        };
+        (nodes, leaves.into_iter().map(place).collect())
     }
 
     fn part(
@@ -125,14 +139,16 @@ impl Ground<'_> {
         split: Split,
         nodes: &mut Vec<Node>,
         rows: &mut [u32],
+        others: &mut [u32],
     ) -> (Leaf, Leaf) {
-        let own = &mut rows[leaf.rows.clone()];
         let goes_left = |row: u32| {
             usize::from(self.binned[row as usize * self.width + split.feature]) <= split.bin
         };
-        partition(own, goes_left);
-        let middle = leaf.rows.start + split.left_rows;
-        let (left_rows, right_rows) = (leaf.rows.start..middle, middle..leaf.rows.end);
+        let [(left_rows, right_rows), (left_others, right_others)] =
+            [(leaf.rows, &mut *rows), (leaf.others, others)].map(|(own, all)| {
+                let middle = own.start + partition(&mut all[own.clone()], goes_left);
+                (own.start..middle, middle..own.end)
+            });
         // The larger child's histogram is what the smaller one leaves of the parent's.
         let left_is_smaller = left_rows.len() <= right_rows.len();
         let smaller = if left_is_smaller {
@@ -159,15 +175,16 @@ impl Ground<'_> {
             right,
         };
         nodes.extend([Node::Leaf(0.0), Node::Leaf(0.0)]);
-        let child = |node, rows, histogram: Vec<Cell>| Leaf {
+        let child = |node, rows, others, histogram: Vec<Cell>| Leaf {
             node,
             rows,
+            others,
             best: self.best_split(&histogram),
             histogram,
         };
         (
-            child(left, left_rows, left_cells),
-            child(right, right_rows, right_cells),
+            child(left, left_rows, left_others, left_cells),
+            child(right, right_rows, right_others, right_cells),
         )
     }
 
@@ -213,12 +230,7 @@ impl Ground<'_> {
                 }
                 let gain = worth(left) + worth(right) - worth(whole);
                 if gain > best.map_or(1e-9, |best| best.gain) {
-                    best = Some(Split {
-                        gain,
-                        feature,
-                        bin,
-                        left_rows: left.count as usize,
-                    });
+                    best = Some(Split { gain, feature, bin });
                 }
             }
         }
@@ -239,18 +251,20 @@ fn most_gainful(leaves: &[Leaf]) -> Option<(usize, Split)> {
         })
 }
 
-/// Puts rows that go left before the others, keeping the order within both.
-fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) {
-    let mut right = Vec::with_capacity(rows.len());
-    let mut kept = 0;
+/// Puts rows that go left before the others, keeping the order within both; gives how many do.
+/// Each row is written to both sides and one of them kept: chance decides, so a branch would be
+/// guessed wrong half of the time.
+fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) -> usize {
+    let mut right = vec![0; rows.len()];
+    let (mut kept, mut parted) = (0, 0);
     for index in 0..rows.len() {
         let row = rows[index];
-        if goes_left(row) {
-            rows[kept] = row;
-            kept += 1;
-        } else {
-            right.push(row);
-        }
+        let is_left = usize::from(goes_left(row));
+        rows[kept] = row;
+        right[parted] = row;
+        kept += is_left;
+        parted += 1 - is_left;
     }
-    rows[kept..].copy_from_slice(&right);
+    rows[kept..].copy_from_slice(&right[..parted]);
+    kept
 }
