@@ -68,19 +68,16 @@ impl Intervals {
     };
 
     /// Learns from rolling forecasts; the power is the one that does best on origins it was not
-    /// learned from.
-    pub(crate) fn learn(missed: &[Missed]) -> Self {
-        let loss = |exponent: f64| -> f64 {
+    /// learned from. With the quantiles as [`Self::crossed`] gives them.
+    pub(crate) fn learn(missed: &[Missed]) -> (Self, Vec<Outcome>) {
+        let tried = EXPONENTS.map(|exponent| {
             let outcomes = Self::crossed(missed, exponent);
-            outcomes
-                .iter()
-                .map(|(q, actual)| pinball_of(q, *actual))
-                .sum()
-        };
-        let losses = EXPONENTS.map(|exponent| (loss(exponent), exponent));
-        let best = losses.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
-        let (_, exponent) = best.expect("there are exponents");
-        Self::with_exponent(missed, exponent, 1)
+            let losses = outcomes.iter().map(|(q, actual)| pinball_of(q, *actual));
+            (losses.sum::<f64>(), exponent, outcomes)
+        });
+        let best = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, exponent, outcomes) = best.expect("there are exponents");
+        (Self::with_exponent(missed, exponent, 1), outcomes)
     }
 
     /// Quantiles of every hour as the other half of the origins would have it, in the hours' order.
@@ -109,13 +106,13 @@ impl Intervals {
         };
         let standard = |m: &Missed| (m.actual - m.point) / learned.unit(m.point);
         let mut all: Vec<f64> = missed.iter().map(standard).collect();
-        all.sort_by(f64::total_cmp);
+        all.sort_unstable_by(f64::total_cmp);
         let mut previous = LEVELS.map(|level| quantile_of_sorted(&all, level));
         let mut bands = [[0.0; 5]; HORIZON_BANDS];
         for (band, ends) in bands.iter_mut().enumerate() {
             let in_band = || missed.iter().filter(|m| horizon_band(m.ahead) == band);
             let mut own: Vec<f64> = in_band().map(standard).collect();
-            own.sort_by(f64::total_cmp);
+            own.sort_unstable_by(f64::total_cmp);
             let (origins, alike) = alikeness(in_band().map(|m| (m.origin, standard(m))));
             let share = own.len() as f64 / (own.len() as f64 + POOLED_MISSES);
             let wider = 1.0 + FEW_ORIGINS * alike / ((parts * origins).max(2) as f64);

@@ -26,14 +26,14 @@ impl PartSpread {
             return None;
         }
         let mut all: Vec<f64> = observed.iter().map(|&(_, value)| value).collect();
-        all.sort_by(f64::total_cmp);
+        all.sort_unstable_by(f64::total_cmp);
         let pooled = quantiles_of_sorted(&all, LEVELS);
         let mut parts: [Vec<f64>; PARTS_OF_WEEK] = Default::default();
         for &(hour_of_week, value) in observed {
             parts[part_of_week(hour_of_week)].push(value);
         }
         Some(Self(parts.map(|mut part| {
-            part.sort_by(f64::total_cmp);
+            part.sort_unstable_by(f64::total_cmp);
             let own = quantiles_of_sorted(&part, LEVELS);
             let share = part.len() as f64 / (part.len() as f64 + POOLED_OBSERVATIONS);
             std::array::from_fn(|level| share * own[level] + (1.0 - share) * pooled[level])

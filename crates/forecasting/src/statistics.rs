@@ -38,7 +38,7 @@ pub(crate) fn quantiles_of_sorted<const N: usize>(sorted: &[f64], levels: [f64; 
 
 /// Quantile of values in any order; zero of nothing.
 pub(crate) fn quantile(values: &mut [f64], level: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     quantile_of_sorted(values, level)
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn conformal_quantile(scores: &mut [f64], level: f64) -> f64 {
     let Some(last) = scores.len().checked_sub(1) else {
         return 0.0;
     };
-    scores.sort_by(f64::total_cmp);
+    scores.sort_unstable_by(f64::total_cmp);
     let rank = ((scores.len() + 1) as f64 * level).ceil() as usize;
     scores[rank.saturating_sub(1).min(last)]
 }

@@ -112,17 +112,27 @@ impl Autoregression {
         let reach = self.reach();
         let mut path = known[known.len() - reach..].to_vec();
         for now in reach..reach + ahead {
-            let carried: f64 = self
-                .lags
-                .iter()
-                .zip(&self.coefficients)
-                .map(|(lag, coefficient)| coefficient * path[now - lag])
-                .sum();
+            let carried = self.carried(&path[..now]);
             path.push((self.intercept + carried).clamp(self.bounds.0, self.bounds.1));
         }
         path[reach..]
             .iter()
             .map(|&value| self.scale.count(value))
             .collect()
+    }
+
+    /// Coefficients times lags, in four sums that need not wait for each other.
+    fn carried(&self, path: &[f64]) -> f64 {
+        let now = path.len();
+        let (lags, lags_rest) = self.lags.as_chunks::<4>();
+        let (coefficients, rest) = self.coefficients.as_chunks::<4>();
+        let mut sums = [0.0; 4];
+        for (lags, coefficients) in lags.iter().zip(coefficients) {
+            for ((sum, lag), coefficient) in sums.iter_mut().zip(lags).zip(coefficients) {
+                *sum += coefficient * path[now - lag];
+            }
+        }
+        let rest = lags_rest.iter().zip(rest);
+        sums.iter().sum::<f64>() + rest.map(|(lag, c)| c * path[now - lag]).sum::<f64>()
     }
 }

@@ -59,7 +59,7 @@ impl Trial<'_> {
                 if is_logarithm {
                     for size in &mut sizes {
                         if size.abs() > SMALL_ERROR {
-                            *size = size.exp_m1();
+                            *size = size.exp() - 1.0;
                         }
                     }
                 }

@@ -94,8 +94,7 @@ pub(crate) fn decide(
     let shares = weighting::by_error(&errors);
     let points = combined(&members, &shares);
     let ensemble = contest.missed(&points);
-    let intervals = Intervals::learn(&ensemble);
-    let own = Intervals::crossed(&ensemble, intervals.exponent);
+    let (intervals, own) = Intervals::learn(&ensemble);
     let (share, blended) = if options.allows(CandidateKind::Climatology) {
         best_share(&own, &climatology.outcomes)
     } else {
@@ -155,11 +154,11 @@ pub(crate) fn decide(
                 .collect();
             let points = combined(&members, &alone);
             let missed = contest.missed(&points);
-            let intervals = Intervals::learn(&missed);
+            let (intervals, own) = Intervals::learn(&missed);
             let (share, outcomes) = if kind == CandidateKind::Climatology {
                 (1.0, climatology.outcomes)
             } else {
-                (0.0, Intervals::crossed(&missed, intervals.exponent))
+                (0.0, own)
             };
             (points, outcomes, intervals, share)
         }

@@ -72,7 +72,7 @@ impl WindowSpread {
             .map(|(mean, sum)| (sum - mean) / spread.unit(*mean))
             .collect();
         if deviations.len() >= FEWEST_WINDOWS {
-            deviations.sort_by(f64::total_cmp);
+            deviations.sort_unstable_by(f64::total_cmp);
             spread.deviations = quantiles_of_sorted(&deviations, SPREAD_LEVELS);
         }
         spread

@@ -17,6 +17,7 @@ const WEEKLY_HARMONICS: [usize; 9] = [1, 2, 3, 4, 5, 6, 8, 9, 10];
 
 pub(super) const DAILY_COLUMNS: usize = 2 * DAILY_HARMONICS;
 pub(super) const WEEKLY_COLUMNS: usize = 2 * WEEKLY_HARMONICS.len();
+pub(super) const SEASON_COLUMNS: usize = DAILY_COLUMNS + WEEKLY_COLUMNS;
 
 const MOST_CHANGEPOINTS: usize = 10;
 
@@ -31,12 +32,12 @@ const WEEKLY_DEVIATION: f64 = 0.35;
 const EFFECT_DEVIATION: f64 = 0.3;
 
 /// Fourier columns by hour of the week.
-pub(crate) struct SeasonBasis(Vec<[f64; DAILY_COLUMNS + WEEKLY_COLUMNS]>);
+pub(crate) struct SeasonBasis(Vec<[f64; SEASON_COLUMNS]>);
 
 impl SeasonBasis {
     pub(crate) fn new() -> Self {
         let row = |hour: usize| {
-            let mut columns = [0.0; DAILY_COLUMNS + WEEKLY_COLUMNS];
+            let mut columns = [0.0; SEASON_COLUMNS];
             let daily = (1..=DAILY_HARMONICS).map(|harmonic| (harmonic, 24.0));
             let weekly = WEEKLY_HARMONICS
                 .into_iter()
@@ -71,6 +72,8 @@ pub(crate) struct Design<'a> {
     pub(crate) hours: usize,
     pub(super) width: usize,
     pub(super) rows: Vec<f64>,
+    /// Which hour of the week each row lies in; rows of the same have the same seasons.
+    hour_of_week: Vec<u8>,
     /// Inverse prior variance of each coefficient.
     pub(super) precision: Vec<f64>,
     /// First of the daily columns; constant, slope and changes stand before it.
@@ -91,7 +94,7 @@ impl<'a> Design<'a> {
     ) -> Self {
         let changepoints = changepoints(hours);
         let first_daily = 2 + changepoints.len();
-        let width = first_daily + DAILY_COLUMNS + WEEKLY_COLUMNS + regressors.len();
+        let width = first_daily + SEASON_COLUMNS + regressors.len();
         let ranges: Vec<_> = regressors
             .iter()
             .map(|regressor| range_of(&regressor.values[..hours]))
@@ -118,6 +121,7 @@ impl<'a> Design<'a> {
             hours,
             width,
             rows,
+            hour_of_week: hour_of_week[..hours].to_vec(),
             precision,
             first_daily,
             regressor_scale: scales,
@@ -128,6 +132,36 @@ impl<'a> Design<'a> {
     /// The rows from the given hour on.
     pub(super) fn rows_from(&self, first: usize) -> impl Iterator<Item = &[f64]> {
         self.rows[first * self.width..].chunks_exact(self.width)
+    }
+
+    /// The same, each with its hour of the week.
+    pub(super) fn hours_from(&self, first: usize) -> impl Iterator<Item = (usize, &[f64])> {
+        let hours = self.hour_of_week[first..].iter();
+        hours
+            .map(|&hour| usize::from(hour))
+            .zip(self.rows_from(first))
+    }
+
+    /// Season columns of each hour of the week.
+    pub(super) fn seasons(&self) -> &[[f64; SEASON_COLUMNS]] {
+        &self.basis.0
+    }
+
+    /// The columns of a row that are no seasons: those before them, and those after.
+    pub(super) fn apart<'r, T>(&self, row: &'r [T]) -> (&'r [T], &'r [T]) {
+        let (before, rest) = row.split_at(self.first_daily);
+        (before, &rest[SEASON_COLUMNS..])
+    }
+
+    /// Rows times coefficients, from the given hour on.
+    pub(super) fn fitted(&self, first: usize, coefficients: &[f64]) -> impl Iterator<Item = f64> {
+        let of_season = &coefficients[self.first_daily..][..SEASON_COLUMNS];
+        let seasons: Vec<f64> = self.basis.0.iter().map(|row| dot(row, of_season)).collect();
+        let (before, after) = self.apart(coefficients);
+        self.hours_from(first).map(move |(hour, row)| {
+            let (own_before, own_after) = self.apart(row);
+            dot(own_before, before) + seasons[hour] + dot(own_after, after)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! for the log link, so that counts with many zeros need no transformation.
 
 use super::cholesky::solve;
-use super::design::{DAILY_COLUMNS, Design, SLOPE_HOURS, WEEKLY_COLUMNS, dot};
+use super::design::{DAILY_COLUMNS, Design, SEASON_COLUMNS, SLOPE_HOURS, WEEKLY_COLUMNS};
 use super::{Link, Structural};
 use crate::statistics::{mean, variance};
 use crate::week::HOURS_OF_WEEK;
@@ -88,9 +88,9 @@ fn fit_identity(design: &Design<'_>, counts: &[f64], onset: usize) -> Option<(Ve
     let normal = NormalEquations::gather(design, onset, &weights, &targets);
     let first = normal.solve(design, 0.5)?;
     let residuals: Vec<f64> = design
-        .rows_from(onset)
+        .fitted(onset, &first)
         .zip(&targets)
-        .map(|(row, target)| target - dot(row, &first))
+        .map(|(fitted, target)| target - fitted)
         .collect();
     let noise = variance(&residuals).max(1e-6);
     Some((normal.solve(design, noise)?, scale))
@@ -125,8 +125,8 @@ pub(super) fn fit_log(design: &Design<'_>, counts: &[f64], onset: usize) -> Opti
         let normal = NormalEquations::gather(design, onset, &fitted, &targets);
         let solved = normal.solve(design, dispersion)?;
         let mut largest_move: f64 = 0.0;
-        for (log, row) in logs.iter_mut().zip(design.rows_from(onset)) {
-            let next = dot(row, &solved).clamp(lowest_log, highest_log);
+        for (log, fitted) in logs.iter_mut().zip(design.fitted(onset, &solved)) {
+            let next = fitted.clamp(lowest_log, highest_log);
             largest_move = largest_move.max((next - *log).abs());
             *log = next;
         }
@@ -146,21 +146,95 @@ pub(super) struct NormalEquations {
 }
 
 impl NormalEquations {
+    /// Hours of the same hour of the week have the same seasons, so those enter once for each hour
+    /// of the week, and only the other columns hour by hour.
     pub(super) fn gather(
         design: &Design<'_>,
         onset: usize,
         weights: &[f64],
         targets: &[f64],
     ) -> Self {
-        let width = design.width;
+        let (width, first) = (design.width, design.first_daily);
+        let own_width = width - SEASON_COLUMNS;
         let mut all = Self {
             products: vec![0.0; width * width],
             right: vec![0.0; width],
         };
-        for ((row, &weight), &target) in design.rows_from(onset).zip(weights).zip(targets) {
-            all.add(row, weight, target);
+        let place = |own: usize| {
+            if own < first {
+                own
+            } else {
+                own + SEASON_COLUMNS
+            }
+        };
+        // By hour of the week: weights, weighted targets, weighted own columns.
+        let mut masses = [(0.0, 0.0); HOURS_OF_WEEK];
+        let mut moments = vec![0.0; HOURS_OF_WEEK * own_width];
+        let mut own = vec![0.0; own_width];
+        let mut own_products = vec![0.0; own_width * own_width];
+        for (((hour, row), &weight), &target) in design.hours_from(onset).zip(weights).zip(targets)
+        {
+            let (before, after) = design.apart(row);
+            own[..first].copy_from_slice(before);
+            own[first..].copy_from_slice(after);
+            let (mass, mass_of_targets) = &mut masses[hour];
+            *mass += weight;
+            *mass_of_targets += weight * target;
+            let moments = &mut moments[hour * own_width..][..own_width];
+            for (at, (&value, moment)) in own.iter().zip(moments).enumerate() {
+                let weighted = weight * value;
+                *moment += weighted;
+                all.right[place(at)] += weighted * target;
+                let sums = &mut own_products[at * own_width..][..=at];
+                for (sum, other) in sums.iter_mut().zip(&own) {
+                    *sum += weighted * other;
+                }
+            }
         }
+        for at in 0..own_width {
+            for other in 0..=at {
+                all.products[place(at) * width + place(other)] =
+                    own_products[at * own_width + other];
+            }
+        }
+        all.add_seasons(design, &masses, &moments);
         all
+    }
+
+    /// Adds the products of the season columns with each other, with the own columns and with the
+    /// targets.
+    fn add_seasons(
+        &mut self,
+        design: &Design<'_>,
+        masses: &[(f64, f64); HOURS_OF_WEEK],
+        moments: &[f64],
+    ) {
+        let (width, first) = (design.width, design.first_daily);
+        let own_width = width - SEASON_COLUMNS;
+        let hours = design.seasons().iter().zip(masses);
+        for ((seasons, &(mass, target)), moments) in hours.zip(moments.chunks_exact(own_width)) {
+            let (before, after) = moments.split_at(first);
+            for (at, season) in seasons.iter().enumerate() {
+                let row = first + at;
+                self.right[row] += target * season;
+                let sums = &mut self.products[row * width..][..=row];
+                let (sums_before, sums_seasons) = sums.split_at_mut(first);
+                for (sum, moment) in sums_before.iter_mut().zip(before) {
+                    *sum += season * moment;
+                }
+                let weighted = mass * season;
+                for (sum, other) in sums_seasons.iter_mut().zip(seasons) {
+                    *sum += weighted * other;
+                }
+            }
+            for (at, moment) in after.iter().enumerate() {
+                let row = first + SEASON_COLUMNS + at;
+                let sums = &mut self.products[row * width + first..][..SEASON_COLUMNS];
+                for (sum, season) in sums.iter_mut().zip(seasons) {
+                    *sum += moment * season;
+                }
+            }
+        }
     }
 
     /// Adds an hour; with its weight below zero, takes it away again.
@@ -187,5 +261,54 @@ impl NormalEquations {
 
     pub(super) fn solve(&self, design: &Design<'_>, noise: f64) -> Option<Vec<f64>> {
         solve(&mut self.penalised(design, noise), &self.right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Regressor;
+    use crate::structural::SeasonBasis;
+
+    #[test]
+    fn gathering_by_hour_of_the_week_is_adding_hour_by_hour() {
+        let hours = 900;
+        // A clock that is changed on the way.
+        let grid: Vec<u8> = (0..hours)
+            .map(|hour| ((hour + 40 + usize::from(hour > 300)) % HOURS_OF_WEEK) as u8)
+            .collect();
+        let regressor = |name: &str, every: usize| Regressor {
+            name: name.to_owned(),
+            values: (0..hours)
+                .map(|hour| f64::from(u8::from(hour % every < 30)))
+                .collect(),
+        };
+        let regressors = [regressor("a", 200), regressor("b", 333)];
+        let basis = SeasonBasis::new();
+        let design = Design::new(&basis, &grid, &regressors, hours);
+        let onset = 77;
+        let weights: Vec<f64> = (onset..hours).map(|at| 1.0 + (at % 13) as f64).collect();
+        let targets: Vec<f64> = (onset..hours).map(|at| (at * at % 17) as f64).collect();
+        let gathered = NormalEquations::gather(&design, onset, &weights, &targets);
+        let mut added = NormalEquations {
+            products: vec![0.0; design.width * design.width],
+            right: vec![0.0; design.width],
+        };
+        for ((row, &weight), &target) in design.rows_from(onset).zip(&weights).zip(&targets) {
+            added.add(row, weight, target);
+        }
+        let all = added.products.iter().zip(&gathered.products);
+        for (one, other) in all.chain(added.right.iter().zip(&gathered.right)) {
+            assert!(
+                (one - other).abs() < 1e-8 * one.abs().max(1.0),
+                "{one} {other}"
+            );
+        }
+        let coefficients: Vec<f64> = (0..design.width).map(|at| (at % 5) as f64).collect();
+        let fitted = design.fitted(onset, &coefficients);
+        for (fitted, row) in fitted.zip(design.rows_from(onset)) {
+            let expected: f64 = row.iter().zip(&coefficients).map(|(x, c)| x * c).sum();
+            assert!((fitted - expected).abs() < 1e-9);
+        }
     }
 }
