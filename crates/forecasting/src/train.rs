@@ -2,6 +2,8 @@
 //! where it pays, its intervals.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use foretide_domain::SeriesId;
 
@@ -231,30 +233,43 @@ impl<'a> Course<'a> {
     }
 
     fn train_all(&self, progress: &mut dyn FnMut(usize, usize)) -> Vec<TrainedSeries> {
-        let series: Vec<usize> = (0..self.panel.series.len()).collect();
-        let mut trained = Vec::with_capacity(series.len());
-        for batch in series.chunks(self.options.threads) {
-            trained.extend(self.train_batch(batch));
-            progress(trained.len(), series.len());
-        }
-        trained
-    }
-
-    fn train_batch(&self, batch: &[usize]) -> Vec<TrainedSeries> {
-        if let &[single] = batch {
-            return vec![self.train_series(single)];
-        }
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = batch
-                .iter()
-                .map(|&series| scope.spawn(move || self.train_series(series)))
-                .collect();
-            let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
-                handle
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let series = self.panel.series.len();
+        let threads = self.options.threads.min(series);
+        if threads == 1 {
+            let train = |index| {
+                let trained = self.train_series(index);
+                progress(index + 1, series);
+                trained
             };
-            handles.into_iter().map(join).collect()
+            return (0..series).map(train).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let (finished, results) = mpsc::channel();
+        std::thread::scope(|scope| {
+            // Nobody waits for a slow series but the end.
+            for _ in 0..threads {
+                let (next, finished) = (&next, finished.clone());
+                scope.spawn(move || {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        if index >= series {
+                            break;
+                        }
+                        let trained = self.train_series(index);
+                        finished
+                            .send((index, trained))
+                            .expect("results are read until all threads are done");
+                    }
+                });
+            }
+            drop(finished);
+            let mut trained: Vec<Option<TrainedSeries>> = Vec::new();
+            trained.resize_with(series, || None);
+            for (done, (index, one)) in (1..).zip(results.iter()) {
+                trained[index] = Some(one);
+                progress(done, series);
+            }
+            trained.into_iter().flatten().collect()
         })
     }
 

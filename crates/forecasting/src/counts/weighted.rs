@@ -33,9 +33,19 @@ pub(super) struct Sorted {
 
 impl Sorted {
     pub(super) fn new(values: &[f64]) -> Self {
-        let mut by_value: Vec<_> = values.iter().copied().zip(0..).collect();
-        by_value.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        Self { by_value }
+        // As whole numbers, value first and then index, they sort without branches.
+        let key = |(index, value): (u64, &f64)| {
+            (i128::from(place_in_total_order(*value)) << u64::BITS) | i128::from(index)
+        };
+        let mut keys: Vec<i128> = (0..).zip(values).map(key).collect();
+        keys.sort_unstable();
+        let pair = |key: i128| {
+            let index = key as u64 as usize;
+            (values[index], index)
+        };
+        Self {
+            by_value: keys.into_iter().map(pair).collect(),
+        }
     }
 
     /// The newest `most` of the first `known` values.
@@ -50,6 +60,12 @@ impl Sorted {
             .collect();
         Aged { sorted }
     }
+}
+
+/// A whole number that is in the order of [`f64::total_cmp`].
+fn place_in_total_order(value: f64) -> i64 {
+    let bits = value.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
 /// Values in rising order, each with its age in hours.
@@ -206,7 +222,15 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::{Aged, Memory};
+    use super::{Aged, Memory, Sorted};
+
+    #[test]
+    fn equal_values_keep_the_order_of_their_hours() {
+        let sorted = Sorted::new(&[2.0, -1.0, 0.0, 2.0, -0.5, 1e9]).by_value;
+        let indices: Vec<usize> = sorted.iter().map(|(_, index)| *index).collect();
+        assert_eq!(indices, [1, 4, 2, 0, 3, 5]);
+        assert!(sorted.is_sorted_by(|a, b| a.0 <= b.0));
+    }
 
     #[test]
     fn equal_weights_give_the_plain_quantiles() {

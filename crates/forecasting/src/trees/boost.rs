@@ -3,7 +3,7 @@
 use super::TreesOptions;
 use super::bins::Bins;
 use super::sample::{Sample, unit_hash};
-use super::tree::{Ground, Growth, Node, Tree};
+use super::tree::{Ground, Growth, Node, Tree, partition};
 
 /// Share of the rows each tree sees (Friedman, "Stochastic gradient boosting", 2002).
 const ROWS_A_TREE: f64 = 0.5;
@@ -35,8 +35,10 @@ pub(super) fn boost(sample: &Sample, mut left: Vec<f64>, options: &TreesOptions)
     let mut trees = Vec::with_capacity(rounds);
     for round in 0..rounds as u64 {
         let gradients: Vec<f64> = left.iter().map(|r| r.clamp(-HUBER, HUBER)).collect();
-        let is_drawn = |row: &u32| unit_hash(u64::from(*row), round) < ROWS_A_TREE;
-        let (mut drawn, mut others): (Vec<u32>, Vec<u32>) = (0..count as u32).partition(is_drawn);
+        let is_drawn = |row: u32| unit_hash(u64::from(row), round) < ROWS_A_TREE;
+        let mut rows: Vec<u32> = (0..count as u32).collect();
+        let middle = partition(&mut rows, is_drawn);
+        let (drawn, others) = rows.split_at_mut(middle);
         let ground = Ground {
             bins: &bins,
             binned: &binned,
@@ -44,7 +46,7 @@ pub(super) fn boost(sample: &Sample, mut left: Vec<f64>, options: &TreesOptions)
             gradients: &gradients,
             growth,
         };
-        let (mut nodes, leaves) = ground.grow(&mut drawn, &mut others);
+        let (mut nodes, leaves) = ground.grow(drawn, others);
         for leaf in leaves {
             let drawn = &drawn[leaf.rows];
             let value = options.rate * leaf_value(drawn, &left);

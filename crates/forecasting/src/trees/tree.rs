@@ -251,10 +251,11 @@ fn most_gainful(leaves: &[Leaf]) -> Option<(usize, Split)> {
         })
 }
 
-/// Puts rows that go left before the others, keeping the order within both; gives how many do.
+/// Puts rows that go left before the others, keeping the order within both; gives how many those
+/// are.
 /// Each row is written to both sides and one of them kept: chance decides, so a branch would be
 /// guessed wrong half of the time.
-fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) -> usize {
+pub(super) fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) -> usize {
     let mut right = vec![0; rows.len()];
     let (mut kept, mut parted) = (0, 0);
     for index in 0..rows.len() {
