@@ -54,6 +54,19 @@ fn train_90_days(bencher: divan::Bencher<'_, '_>, series: usize) {
     });
 }
 
+/// The same on two threads.
+#[divan::bench(args = [10_000], sample_count = 1, sample_size = 1)]
+fn train_90_days_on_two_threads(bencher: divan::Bencher<'_, '_>, series: usize) {
+    let panel = panel(series);
+    let options = TrainOptions {
+        threads: 2,
+        ..TrainOptions::default()
+    };
+    bencher
+        .counter(ItemsCount::new(series))
+        .bench_local(|| train(divan::black_box(&panel), &options, &mut |_, _| {}));
+}
+
 /// One hourly series of 960 hours: the whole ensemble fitted, 48 hours forecast.
 #[divan::bench(sample_count = 20)]
 fn fit_and_forecast_960_hours(bencher: divan::Bencher<'_, '_>) {
