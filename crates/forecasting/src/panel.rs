@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use foretide_domain::SeriesId;
 
+use crate::counts::CountPrior;
+use crate::effects::{PanelEvents, whole_again};
 use crate::error::ForecastError;
 use crate::schema::RESERVED_DRIVERS;
+use crate::train::onset;
 use crate::week::HOURS_OF_WEEK;
 
 /// Largest count taken: beyond it a double no longer tells neighbouring counts apart.
@@ -51,6 +54,23 @@ impl TrainingPanel {
     pub(crate) fn regressor_columns(&self) -> Vec<&[f64]> {
         let columns = self.regressors.iter();
         columns.map(|one| one.values.as_slice()).collect()
+    }
+
+    /// What its series of counts have in common in their first hours, without what events did.
+    pub(crate) fn counts_in_common(&self, events: &PanelEvents, hours: usize) -> CountPrior {
+        let columns = self.regressor_columns();
+        let quiet = |(index, one): (usize, &PanelSeries)| {
+            let values = &one.values[..hours];
+            let quiet = events.on(index).without_events(values, &columns);
+            (onset(&one.values).min(hours), whole_again(values, &quiet))
+        };
+        let quiet: Vec<(usize, Vec<f64>)> = self.series.iter().enumerate().map(quiet).collect();
+        let active = |(onset, values): &'_ (usize, Vec<f64>)| *onset..values.len();
+        let each: Vec<(&[f64], &[u8])> = quiet
+            .iter()
+            .map(|one| (&one.1[active(one)], &self.hour_of_week[active(one)]))
+            .collect();
+        CountPrior::of_panel(&each)
     }
 
     /// Checks lengths, names and values.

@@ -17,7 +17,7 @@ use crate::effects::PanelEvents;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
 use crate::notes;
-use crate::panel::{PanelSeries, TrainingPanel};
+use crate::panel::TrainingPanel;
 use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 use crate::structural::{Design, Link, SeasonBasis, fit};
@@ -140,7 +140,9 @@ pub(crate) struct Given<'a> {
     /// Trees as of the end of training.
     pub(crate) late: Option<&'a TreesModel>,
     /// What series of counts have in common, as of before the first origin of any series.
-    pub(crate) counts: Option<&'a CountPrior>,
+    pub(crate) early_counts: Option<&'a CountPrior>,
+    /// The same as of the end of training.
+    pub(crate) late_counts: Option<&'a CountPrior>,
 }
 
 /// Trains with trees of this panel, or with given ones.
@@ -178,8 +180,10 @@ struct Course<'a> {
     /// Learned before the first origin of any series.
     trees: Option<Cow<'a, TreesModel>>,
     given: Option<Given<'a>>,
-    /// What young series of counts borrow from the others.
-    prior: CountPrior,
+    /// What series of counts borrow from the others, as of before the first origin of any series.
+    early_counts: CountPrior,
+    /// The same as of the end of training.
+    late_counts: CountPrior,
 }
 
 struct TrainedSeries {
@@ -206,9 +210,15 @@ impl<'a> Course<'a> {
             .collect();
         days.sort_unstable();
         days.dedup();
+        let counts_until = |events: &PanelEvents, hours| {
+            let prior = || panel.counts_in_common(events, hours);
+            let is_wanted = options.allows(CandidateKind::CountMixture);
+            is_wanted.then(prior).unwrap_or_default()
+        };
         let threads = options.threads;
         let before_origins = |hours: usize, onset: usize| hours - 24 * origin_days(hours - onset);
         let events_before = PanelEvents::learn(panel, basis, threads, before_origins);
+        let events = PanelEvents::learn(panel, basis, threads, |hours, _| hours);
         Self {
             panel,
             options,
@@ -221,14 +231,18 @@ impl<'a> Course<'a> {
                     .map(Cow::Owned),
             },
             given,
-            prior: match given {
-                Some(given) => given.counts.cloned().unwrap_or_default(),
-                None => count_prior(panel, options, hours - 24 * days.last().unwrap_or(&0)),
+            early_counts: match given {
+                Some(given) => given.early_counts.cloned().unwrap_or_default(),
+                None => counts_until(&events_before, hours - 24 * days.last().unwrap_or(&0)),
+            },
+            late_counts: match given {
+                Some(given) => given.late_counts.cloned().unwrap_or_default(),
+                None => counts_until(&events, hours),
             },
             early: days.iter().map(|days| design(hours - 24 * days)).collect(),
             all: design(hours),
             events_before,
-            events: PanelEvents::learn(panel, basis, threads, |hours, _| hours),
+            events,
         }
     }
 
@@ -299,7 +313,7 @@ impl<'a> Course<'a> {
             history,
             &structurals,
             self.trees.as_deref(),
-            &self.prior,
+            &self.early_counts,
             self.options,
         );
         let quiet = self
@@ -322,7 +336,7 @@ impl<'a> Course<'a> {
             parameters,
             counts: decision.counts.map(|counts| {
                 let hours = &panel.hour_of_week[onset..];
-                counts.reshaped(&quiet[onset..], hours, &self.prior)
+                counts.reshaped(&quiet[onset..], hours, &self.late_counts)
             }),
             state: decision
                 .early
@@ -436,19 +450,6 @@ pub(crate) fn onset(values: &[f64]) -> usize {
 /// Trees pay where they see more than one series.
 fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
     options.trees && panel.series.len() > 1 && options.allows(CandidateKind::Trees)
-}
-
-/// What the series of a panel have in common in its first hours.
-fn count_prior(panel: &TrainingPanel, options: &TrainOptions, hours: usize) -> CountPrior {
-    if !options.allows(CandidateKind::CountMixture) {
-        return CountPrior::default();
-    }
-    let known = |series: &'_ PanelSeries| onset(&series.values).min(hours)..hours;
-    let each = panel.series.iter();
-    let each: Vec<(&[f64], &[u8])> = each
-        .map(|one| (&one.values[known(one)], &panel.hour_of_week[known(one)]))
-        .collect();
-    CountPrior::of_panel(&each)
 }
 
 /// Trees learned from the first hours of all series.

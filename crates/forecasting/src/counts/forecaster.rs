@@ -51,11 +51,10 @@ impl CountForecaster {
             hour_of_week.len(),
             "one hour of the week for each value"
         );
-        let settled = prior.mixture.filter(|_| prior.is_settled);
         let learned = || CountMixture::learn(values, hour_of_week, prior);
         Self {
             shape: Shape::learn(values, hour_of_week, prior),
-            mixture: settled.unwrap_or_else(learned),
+            mixture: prior.settled().unwrap_or_else(learned),
             is_whole: are_whole(values),
         }
     }
@@ -70,11 +69,13 @@ impl CountForecaster {
         holds_counts(values, hour_of_week).then(|| Self::learn(values, hour_of_week, prior))
     }
 
-    /// With the shape of a longer history; what the components weigh stays.
+    /// With the shape of a longer history. What the components weigh stays, unless the prior, which
+    /// must be of that history's time, has settled it.
     #[must_use]
     pub fn reshaped(self, values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
         Self {
             shape: Shape::learn(values, hour_of_week, prior),
+            mixture: prior.settled().unwrap_or(self.mixture),
             ..self
         }
     }

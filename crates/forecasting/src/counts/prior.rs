@@ -45,6 +45,11 @@ impl CountPrior {
         }
     }
 
+    /// The mixture that a series takes over as it is.
+    pub(super) fn settled(&self) -> Option<CountMixture> {
+        self.mixture.filter(|_| self.is_settled)
+    }
+
     /// With the mean of the mixtures that the others have learned.
     #[must_use]
     pub fn with_mixtures(self, others: &[CountMixture]) -> Self {

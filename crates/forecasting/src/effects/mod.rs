@@ -125,6 +125,18 @@ pub(crate) fn with_events(quantiles: [f64; 5], factor: f64) -> [f64; 5] {
     quantiles.map(|quantile| (factor * median + spread * (quantile - median)).max(0.0))
 }
 
+/// Counts without events, in whole numbers as they were: taking events out leaves fractions.
+pub(crate) fn whole_again(values: &[f64], quiet: &[f64]) -> Vec<f64> {
+    let whole = |(value, quiet): (&f64, &f64)| {
+        if value == quiet {
+            *value
+        } else {
+            quiet.round()
+        }
+    };
+    values.iter().zip(quiet).map(whole).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

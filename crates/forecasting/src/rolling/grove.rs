@@ -14,7 +14,7 @@ use super::{HourlyHistory, Origin, RegressorTrack, Work};
 use crate::candidate::CandidateKind;
 use crate::contest::origin_days;
 use crate::counts::CountPrior;
-use crate::effects::PanelEvents;
+use crate::effects::{PanelEvents, whole_again};
 use crate::panel::{PanelSeries, Regressor, TrainingPanel};
 use crate::structural::SeasonBasis;
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
@@ -23,35 +23,48 @@ use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 #[derive(Default)]
 pub(super) struct Grove {
     /// By the moment up to which hours were seen.
-    models: BTreeMap<DateTime<Utc>, Together>,
+    trees: BTreeMap<DateTime<Utc>, Option<TreesModel>>,
+    counts: BTreeMap<DateTime<Utc>, CountPrior>,
 }
 
-/// What is learned from all series together.
-struct Together {
-    trees: Option<TreesModel>,
-    counts: CountPrior,
-}
+const DAY_SECONDS: i64 = 86_400;
 
-const WEEK_SECONDS: i64 = 7 * 86_400;
+/// With many origins, days that trees are kept for: they are dear, and hardly age.
+const DAYS_OF_TREES: i64 = 7;
 
-/// Moments at which is learned exactly; with more origins once a week.
+/// With many origins, days that what counts have in common is kept for.
+const DAYS_OF_COUNTS: i64 = 4;
+
+/// Moments at which is learned exactly; with more origins once in so many days.
 const MOST_MOMENTS: usize = 12;
+
+/// Hours of a history without events, and their hours of the week.
+type Quiet<'a> = (Cow<'a, [f64]>, Vec<u8>);
 
 impl Grove {
     /// The newest trees that saw nothing after a moment.
     pub(super) fn trees_as_of(&self, moment: DateTime<Utc>) -> Option<&TreesModel> {
-        self.as_of(moment)?.trees.as_ref()
+        newest(&self.trees, moment)?.as_ref()
     }
 
     /// What counts had in common, as the newest look before a moment saw it.
     pub(super) fn counts_as_of(&self, moment: DateTime<Utc>) -> Option<&CountPrior> {
-        Some(&self.as_of(moment)?.counts)
+        newest(&self.counts, moment)
     }
+}
 
-    fn as_of(&self, moment: DateTime<Utc>) -> Option<&Together> {
-        let (_, learned) = self.models.range(..=moment).next_back()?;
-        Some(learned)
+fn newest<T>(learned: &BTreeMap<DateTime<Utc>, T>, moment: DateTime<Utc>) -> Option<&T> {
+    let (_, newest) = learned.range(..=moment).next_back()?;
+    Some(newest)
+}
+
+/// The moments to learn at: all, or of many the first in so many days.
+fn moments_apart(mut moments: Vec<DateTime<Utc>>, days: i64) -> Vec<DateTime<Utc>> {
+    if moments.len() > MOST_MOMENTS {
+        let span = |moment: &DateTime<Utc>| moment.timestamp().div_euclid(days * DAY_SECONDS);
+        moments.dedup_by_key(|moment| span(moment));
     }
+    moments
 }
 
 impl<'a> Work<'a> {
@@ -64,24 +77,35 @@ impl<'a> Work<'a> {
 
     /// What the fits at these origins need.
     pub(super) fn grove(&self, firsts: &[Origin]) -> Grove {
-        let needs = [CandidateKind::Trees, CandidateKind::CountMixture];
-        if self.histories.len() < 2 || !needs.into_iter().any(|kind| self.allows(kind)) {
-            return Grove::default();
-        }
+        let is_needed = |kind| self.histories.len() > 1 && self.allows(kind);
         let ends = firsts.iter().map(|origin| self.learning_ends(*origin));
         let mut moments: Vec<_> = ends.flat_map(|(early, late)| [early, late]).collect();
         moments.sort_unstable();
         moments.dedup();
-        if moments.len() > MOST_MOMENTS {
-            let week = |moment: &DateTime<Utc>| moment.timestamp().div_euclid(WEEK_SECONDS);
-            moments.dedup_by_key(|moment| week(moment));
+        let mut grove = Grove::default();
+        if is_needed(CandidateKind::Trees) {
+            let moments = moments_apart(moments.clone(), DAYS_OF_TREES);
+            grove.trees = self.learn_at(&moments, |moment| self.learn_trees(moment));
         }
+        if is_needed(CandidateKind::CountMixture) {
+            let moments = moments_apart(moments, DAYS_OF_COUNTS);
+            grove.counts = self.learn_at(&moments, |moment| self.learn_counts(moment));
+        }
+        grove
+    }
+
+    /// What is learned as of each moment.
+    fn learn_at<T: Send>(
+        &self,
+        moments: &[DateTime<Utc>],
+        learn: impl Fn(DateTime<Utc>) -> T + Sync,
+    ) -> BTreeMap<DateTime<Utc>, T> {
         let next = AtomicUsize::new(0);
         let models = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
             let run = || {
                 while let Some(&moment) = moments.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let learned = self.learn_together(moment);
+                    let learned = learn(moment);
                     let mut models = models.lock().expect("no thread panics while it holds it");
                     models.insert(moment, learned);
                 }
@@ -92,9 +116,7 @@ impl<'a> Work<'a> {
             run();
         });
         let models = models.into_inner();
-        Grove {
-            models: models.expect("no thread panics while it holds it"),
-        }
+        models.expect("no thread panics while it holds it")
     }
 
     fn allows(&self, kind: CandidateKind) -> bool {
@@ -102,50 +124,40 @@ impl<'a> Work<'a> {
         candidates.is_empty() || candidates.contains(&kind)
     }
 
-    fn learn_together(&self, moment: DateTime<Utc>) -> Together {
-        let trees = self.allows(CandidateKind::Trees);
-        let counts = if self.allows(CandidateKind::CountMixture) {
-            self.learn_counts(moment)
-        } else {
-            CountPrior::default()
-        };
-        Together {
-            trees: trees.then(|| self.learn_trees(moment)).flatten(),
-            counts,
-        }
-    }
-
     /// What counts have in common in everything before a moment.
     fn learn_counts(&self, moment: DateTime<Utc>) -> CountPrior {
-        let known = |history: &'_ HourlyHistory| {
-            let hours = usize::try_from((moment - history.start).num_hours()).unwrap_or(0);
-            let hours = hours.min(history.values.len());
-            (hours, self.hours_of_week(history.start, hours))
-        };
-        let known: Vec<(usize, Vec<u8>)> = self.histories.iter().map(known).collect();
-        let each: Vec<(&[f64], &[u8])> = self
+        let known: Vec<(Vec<f64>, Vec<u8>)> = self
             .histories
             .iter()
-            .zip(&known)
-            .map(|(history, (hours, grid))| (&history.values[..*hours], grid.as_slice()))
+            .zip(self.known_quiet(moment))
+            .filter_map(|(history, known)| {
+                let (quiet, hours) = known?;
+                Some((whole_again(&history.values, &quiet), hours))
+            })
+            .collect();
+        let each: Vec<(&[f64], &[u8])> = known
+            .iter()
+            .map(|(values, hours)| (values.as_slice(), hours.as_slice()))
             .collect();
         CountPrior::of_panel(&each)
     }
 
+    /// What was known of each history, without events.
+    fn known_quiet(&self, moment: DateTime<Utc>) -> Vec<Option<Quiet<'_>>> {
+        let basis = SeasonBasis::new();
+        let known = |history: &'a HourlyHistory| {
+            let hours = usize::try_from((moment - history.start).num_hours()).ok()?;
+            self.quiet(&basis, history, hours.min(history.values.len()))
+        };
+        self.histories.iter().map(known).collect()
+    }
+
     /// Trees from everything before a moment.
     fn learn_trees(&self, moment: DateTime<Utc>) -> Option<TreesModel> {
-        let basis = SeasonBasis::new();
-        let known: Vec<(Cow<'_, [f64]>, Vec<u8>)> = self
-            .histories
-            .iter()
-            .filter_map(|history| {
-                let hours = usize::try_from((moment - history.start).num_hours()).ok()?;
-                let hours = hours.min(history.values.len());
-                self.quiet(&basis, history, hours)
-            })
-            .collect();
+        let known = self.known_quiet(moment);
         let series: Vec<TreesSeries<'_>> = known
             .iter()
+            .flatten()
             .map(|(values, hour_of_week)| TreesSeries {
                 values,
                 hour_of_week,
@@ -165,7 +177,7 @@ impl<'a> Work<'a> {
         basis: &SeasonBasis,
         history: &'a HourlyHistory,
         hours: usize,
-    ) -> Option<(Cow<'a, [f64]>, Vec<u8>)> {
+    ) -> Option<Quiet<'a>> {
         let values = &history.values[..hours];
         if self.regressors.is_empty() {
             let hour_of_week = self.hours_of_week(history.start, hours);

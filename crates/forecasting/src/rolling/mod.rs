@@ -248,7 +248,8 @@ impl Work<'_> {
         let given = Given {
             early: grove.trees_as_of(early),
             late: grove.trees_as_of(late),
-            counts: grove.counts_as_of(early),
+            early_counts: grove.counts_as_of(early),
+            late_counts: grove.counts_as_of(late),
         };
         Ok(train_with(&panel, &options, Some(given), &mut |_, _| {})?.model)
     }

@@ -1,6 +1,6 @@
 //! Series of counts are served by the mixture made for them, young ones with what others lend.
 
-use foretide_forecasting::counts::{CountForecaster, CountPrior};
+use foretide_forecasting::counts::{CountForecaster, CountMixture, CountPrior};
 use foretide_forecasting::{
     CandidateKind, PanelModel, TrainOptions, TrainedPanel, TrainingPanel, train,
 };
@@ -111,6 +111,30 @@ fn small_counts_without_a_season_are_served_what_the_mixture_says() {
         let mean = prediction.mean[hour];
         assert!((sum - mean).abs() < 1e-9 && (mean - own.mean()).abs() < 1e-9);
     }
+}
+
+/// All the weight on one component.
+fn only(component: usize) -> CountMixture {
+    let mut mixture = CountMixture::default();
+    for weights in &mut mixture.weights {
+        weights.fill(0.0);
+        weights[component] = 1.0;
+    }
+    mixture
+}
+
+#[test]
+fn fitted_to_all_hours_it_takes_the_newest_weights_of_many_series_but_not_of_few() {
+    let values = draw(29, HOURS, |hour| business_week(hour, 6.0));
+    let week: Vec<u8> = (0..HOURS).map(|hour| (hour % 168) as u8).collect();
+    let learned = CountForecaster::learn(&values, &week, &CountPrior::default());
+    assert_ne!(learned.mixture, only(1));
+    let few = CountPrior::default().with_mixtures(&[only(1); 2]);
+    let many = CountPrior::default().with_mixtures(&[only(1); 8]);
+    let beside_few = learned.clone().reshaped(&values, &week, &few);
+    let beside_many = learned.clone().reshaped(&values, &week, &many);
+    assert_eq!(beside_few.mixture, learned.mixture);
+    assert_eq!(beside_many.mixture, only(1));
 }
 
 #[test]
