@@ -28,9 +28,6 @@ const EXPONENTS: [f64; 3] = [0.0, 0.5, 1.0];
 /// Misses of the whole horizon that stand beside those of a band.
 const POOLED_MISSES: f64 = 50.0;
 
-/// Share of the median miss that moves the median: half of it is noise.
-const MEDIAN_SHARE: f64 = 0.5;
-
 /// Ends of intervals from few origins are too narrow, the more so the more the hours of an origin are
 /// missed alike: they are moved out by this much times that share, over the number of origins.
 const FEW_ORIGINS: f64 = 11.0;
@@ -123,8 +120,9 @@ impl Intervals {
             let median = ends[MEDIAN];
             previous = *ends;
             for (index, end) in ends.iter_mut().enumerate() {
+                // The point stays the median: what it was missed by lately says little of what comes.
                 *end = if index == MEDIAN {
-                    MEDIAN_SHARE * median
+                    0.0
                 } else {
                     median + wider * (*end - median)
                 };
