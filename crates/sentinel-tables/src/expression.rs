@@ -90,6 +90,8 @@ pub enum Condition {
     OneOf(Text, &'static [&'static str]),
     /// The text is there and not this.
     Not(Text, &'static str),
+    /// The text does not begin with this, to the letter; it need not be there.
+    NotStarting(Text, &'static str),
     /// The text is an address outside.
     External(Text),
     /// The column's number is at least this.
@@ -109,6 +111,9 @@ impl Condition {
             Self::Not(text, value) => {
                 let text = text.kql();
                 format!("isnotempty({text}) and {text} != \"{value}\"")
+            }
+            Self::NotStarting(text, beginning) => {
+                format!("{} !startswith_cs \"{beginning}\"", text.kql())
             }
             Self::External(text) => {
                 let text = text.kql();
@@ -132,6 +137,7 @@ impl Condition {
                 let text = text.of(row);
                 !text.is_empty() && text != *value
             }
+            Self::NotStarting(text, beginning) => !text.of(row).starts_with(beginning),
             Self::External(text) => is_external(&text.of(row)),
             Self::AtLeast(column, least) => row
                 .number(column)
@@ -142,7 +148,10 @@ impl Condition {
     /// The columns it reads.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            Self::OneOf(text, _) | Self::Not(text, _) | Self::External(text) => text.columns(),
+            Self::OneOf(text, _)
+            | Self::Not(text, _)
+            | Self::NotStarting(text, _)
+            | Self::External(text) => text.columns(),
             Self::AtLeast(column, _) => vec![column],
         }
     }

@@ -118,6 +118,9 @@ fn condition(condition: &Condition) -> String {
     match condition {
         Condition::OneOf(text, values) => format!("{} one of {}", source(*text), values.join(", ")),
         Condition::Not(text, value) => format!("{} not {value:?}", source(*text)),
+        Condition::NotStarting(text, beginning) => {
+            format!("{} not beginning with {beginning:?}", source(*text))
+        }
         Condition::External(text) => format!("{} outside", source(*text)),
         Condition::AtLeast(column, least) => format!("`{column}` at least {least}"),
     }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
+use http::StatusCode;
 use sha2::Sha256;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -96,37 +97,97 @@ impl Azurite {
     /// # Errors
     /// When Azurite refuses.
     pub async fn create_container(&self, name: &str) -> anyhow::Result<()> {
-        let date = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
-            .format("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string();
-        let account = Self::ACCOUNT;
-        // Shared Key: verb, eleven empty standard headers, the x-ms headers, the resource. The
-        // emulator's resource has the account twice, once from the path-style address.
-        let to_sign = format!(
-            "PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{API_VERSION}\n\
-             /{account}/{account}/{name}\nrestype:container"
-        );
-        let key = BASE64_STANDARD.decode(Self::KEY)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).context("the key has a bad length")?;
-        mac.update(to_sign.as_bytes());
-        let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-
-        let answer = foretide_http::client(&foretide_http::ClientOptions::default())?
-            .put(format!("{}/{account}/{name}?restype=container", self.url()))
-            .header("x-ms-date", date)
-            .header("x-ms-version", API_VERSION)
-            .header("content-length", "0")
-            .header("authorization", format!("SharedKey {account}:{signature}"))
-            .send()
+        let status = self
+            .put(name, Some(("restype", "container")), None, Vec::new())
             .await?;
-        let status = answer.status();
         ensure!(
-            status.is_success() || status.as_u16() == 409,
-            "Azurite refused the container {name}: {status} {}",
-            answer.text().await?
+            status.is_success() || status == StatusCode::CONFLICT,
+            "Azurite refused the container {name}: {status}"
         );
         Ok(())
     }
+
+    /// Appends `lines` to an append blob, as data export does; the blob is made first if there is
+    /// none. `path` is `container/name`.
+    ///
+    /// # Errors
+    /// When Azurite refuses, for example because the blob is of another type.
+    pub async fn append(&self, path: &str, lines: &[u8]) -> anyhow::Result<()> {
+        let block = Some(("comp", "appendblock"));
+        let mut status = self.put(path, block, None, lines.to_vec()).await?;
+        if status == StatusCode::NOT_FOUND {
+            let made = self.put(path, None, Some("AppendBlob"), Vec::new()).await?;
+            ensure!(made.is_success(), "Azurite did not make {path}: {made}");
+            status = self.put(path, block, None, lines.to_vec()).await?;
+        }
+        ensure!(
+            status.is_success(),
+            "Azurite appended nothing to {path}: {status}"
+        );
+        Ok(())
+    }
+
+    /// One signed PUT (Shared Key) of a container or blob.
+    async fn put(
+        &self,
+        path: &str,
+        query: Option<(&str, &str)>,
+        blob_type: Option<&str>,
+        body: Vec<u8>,
+    ) -> anyhow::Result<StatusCode> {
+        let account = Self::ACCOUNT;
+        let mut headers = vec![
+            ("x-ms-date", http_date()),
+            ("x-ms-version", API_VERSION.to_owned()),
+        ];
+        headers.extend(blob_type.map(|kind| ("x-ms-blob-type", kind.to_owned())));
+        headers.sort();
+        let signature = sign(path, query, &headers, body.len())?;
+        let mut request = foretide_http::client(&foretide_http::ClientOptions::default())?
+            .put(format!("{}/{account}/{path}", self.url()))
+            .query(query.as_slice())
+            .header("content-length", body.len())
+            .header("authorization", format!("SharedKey {account}:{signature}"))
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        Ok(request.send().await?.status())
+    }
+}
+
+fn http_date() -> String {
+    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+        .format("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
+}
+
+/// The Shared Key signature of a PUT: verb, eleven standard headers of which only the length is
+/// ever set, the x-ms headers, the resource. The emulator's resource has the account twice, once
+/// from the path-style address.
+fn sign(
+    path: &str,
+    query: Option<(&str, &str)>,
+    headers: &[(&str, String)],
+    length: usize,
+) -> anyhow::Result<String> {
+    let account = Azurite::ACCOUNT;
+    let length = if length == 0 {
+        String::new()
+    } else {
+        length.to_string()
+    };
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
+    let query = query.map_or(String::new(), |(name, value)| format!("\n{name}:{value}"));
+    let to_sign =
+        format!("PUT\n\n\n{length}\n\n\n\n\n\n\n\n\n{headers}/{account}/{account}/{path}{query}");
+    let key = BASE64_STANDARD.decode(Azurite::KEY)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).context("the key has a bad length")?;
+    mac.update(to_sign.as_bytes());
+    Ok(BASE64_STANDARD.encode(mac.finalize().into_bytes()))
 }
 
 /// node from `.tools`, or from `PATH`.

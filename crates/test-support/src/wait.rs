@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     net::{Ipv4Addr, TcpListener},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -39,14 +40,27 @@ where
     }
 }
 
-/// A TCP port that was free a moment ago.
+/// Ports below those that Linux gives to outgoing connections (32768 and up): a port of these stays
+/// free until it is listened on.
+const PORTS: std::ops::Range<u32> = 12_000..32_000;
+
+/// A TCP port that was free a moment ago, another one at each call.
 ///
 /// # Errors
 /// When no loopback port can be bound.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind a loopback port")?;
-    Ok(listener.local_addr()?.port())
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let many = PORTS.end - PORTS.start;
+    // processes that run beside each other begin far from each other
+    let begin = std::process::id().wrapping_mul(1_009);
+    for _ in 0..many {
+        let at = begin.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + at % many)?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {PORTS:?} is free on loopback")
 }
 
 /// Whether `GET url` answers with a success status. Connection errors count as "not yet".

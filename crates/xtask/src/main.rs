@@ -5,6 +5,7 @@ mod bench;
 mod chart;
 mod count;
 mod layout;
+mod room;
 mod run;
 mod setup;
 mod steps;

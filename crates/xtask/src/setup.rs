@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 
 use crate::{
     layout::{Layout, on_path},
+    room,
     run::{apt_install, captured},
     steps::Selection,
 };
@@ -104,6 +105,7 @@ const PARTS: [Part; 10] = [
 pub(crate) fn everything(layout: &Layout, selection: &Selection) -> anyhow::Result<()> {
     fs::create_dir_all(&layout.tools)
         .with_context(|| format!("cannot make {}", layout.tools.display()))?;
+    room::warn_if_tight(layout);
     for part in PARTS {
         if !part.needed_by.iter().any(|step| selection.includes(step)) {
             continue;

@@ -25,8 +25,8 @@ const DONE: u64 = 4;
 const FAILED: u64 = 5;
 
 /// The exports, and what was put into them.
-struct Exports {
-    incidents: Arc<dyn ObjectStore>,
+struct Exports<'a> {
+    azurite: &'a Azurite,
     jobs: Arc<dyn ObjectStore>,
     first: NaiveDate,
     /// Incidents by day, as they should be counted.
@@ -35,14 +35,14 @@ struct Exports {
     sign_ins_truth: BTreeMap<NaiveDate, f64>,
 }
 
-impl Exports {
-    async fn put(azurite: &Azurite) -> anyhow::Result<Self> {
+impl<'a> Exports<'a> {
+    async fn put(azurite: &'a Azurite) -> anyhow::Result<Self> {
         for container in ["am-securityincident", "jobs"] {
             azurite.create_container(container).await?;
         }
         let first = SystemClock.now().date_naive() - Days::new(DAYS);
         let mut exports = Self {
-            incidents: open(azurite, "az://am-securityincident")?,
+            azurite,
             jobs: open(azurite, "az://jobs")?,
             first,
             incidents_truth: BTreeMap::new(),
@@ -62,8 +62,7 @@ impl Exports {
     }
 
     async fn put_day(&self, day: NaiveDate) -> anyhow::Result<()> {
-        let lines: String = (0..3).map(|at| incident(day, at)).collect();
-        write(&self.incidents, &blob(day, "PT05M.json"), lines).await?;
+        self.append(day, "PT05M.json", 0..3).await?;
         write(&self.jobs, &parquet_path(day), sign_ins(day)?).await
     }
 
@@ -74,18 +73,27 @@ impl Exports {
 
     /// Another row at the end of a day's blob, as data export appends them, one of them twice.
     async fn append_late(&mut self, day: NaiveDate) -> anyhow::Result<()> {
-        let lines: String = (0..4).chain([3]).map(|at| incident(day, at)).collect();
-        write(&self.incidents, &blob(day, "PT05M.json"), lines).await?;
+        self.append(day, "PT05M.json", [3, 3]).await?;
         *self.incidents_truth.entry(day).or_default() += 1.0;
         Ok(())
     }
 
     /// The blob that follows after 50,000 appends.
     async fn begin_second_blob(&mut self, day: NaiveDate) -> anyhow::Result<()> {
-        let lines: String = (10..12).map(|at| incident(day, at)).collect();
-        write(&self.incidents, &blob(day, "PT05M_1.json"), lines).await?;
+        self.append(day, "PT05M_1.json", 10..12).await?;
         *self.incidents_truth.entry(day).or_default() += 2.0;
         Ok(())
+    }
+
+    async fn append(
+        &self,
+        day: NaiveDate,
+        name: &str,
+        numbers: impl IntoIterator<Item = i64>,
+    ) -> anyhow::Result<()> {
+        let lines: String = numbers.into_iter().map(|at| incident(day, at)).collect();
+        let path = format!("am-securityincident/{}", blob(day, name));
+        self.azurite.append(&path, lines.as_bytes()).await
     }
 
     async fn damage(&self, day: NaiveDate) -> anyhow::Result<()> {
@@ -326,7 +334,7 @@ async fn four_months_are_brought_in_through_pause_kill_and_repair() -> anyhow::R
     the_lake_holds(&installation, &exports).await
 }
 
-async fn the_lake_holds(installation: &Installation, exports: &Exports) -> anyhow::Result<()> {
+async fn the_lake_holds(installation: &Installation, exports: &Exports<'_>) -> anyhow::Result<()> {
     let incidents = counted(installation, Measure::Incidents).await?;
     ensure!(incidents == exports.incidents_truth, "{incidents:?}");
     let sign_ins = counted(installation, Measure::FailedLogins).await?;

@@ -16,12 +16,19 @@ const FIRST_TACTIC: Text = Text::FirstIn {
     property: "tactics",
 };
 
+/// What Foretide's own rules and planning incidents are called by: what was predicted must not come
+/// back as something that happened.
+const OURS: &str = "Foretide:";
+const NOT_OUR_INCIDENT: Condition = Condition::NotStarting(Text::Column("Title"), OURS);
+const NOT_OUR_ALERT: Condition = Condition::NotStarting(Text::Column("AlertName"), OURS);
+
 pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
     table: SentinelTable::SecurityIncident,
     what: "append-only log of incidents: a row at every change",
     columns: &[
         moment("TimeGenerated"),
         text("IncidentName"),
+        text("Title"),
         moment("CreatedTime"),
         moment("ClosedTime"),
         text("Status"),
@@ -35,6 +42,7 @@ pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
     measures: &[
         MeasureDeclaration {
             at: "CreatedTime",
+            only: &[NOT_OUR_INCIDENT],
             severity: Some(Text::Column("Severity")),
             product: Some(INCIDENT_PRODUCT),
             tactic: Some(FIRST_TACTIC),
@@ -45,7 +53,10 @@ pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
         },
         MeasureDeclaration {
             at: "ClosedTime",
-            only: &[Condition::OneOf(Text::Column("Status"), &["Closed"])],
+            only: &[
+                Condition::OneOf(Text::Column("Status"), &["Closed"]),
+                NOT_OUR_INCIDENT,
+            ],
             severity: Some(Text::Column("Severity")),
             product: Some(INCIDENT_PRODUCT),
             tactic: Some(FIRST_TACTIC),
@@ -63,6 +74,7 @@ pub(super) const SECURITY_ALERT: TableDeclaration = TableDeclaration {
     columns: &[
         moment("TimeGenerated"),
         text("SystemAlertId"),
+        text("AlertName"),
         text("AlertSeverity"),
         text("ProductName"),
         text("ProviderName"),
@@ -73,6 +85,7 @@ pub(super) const SECURITY_ALERT: TableDeclaration = TableDeclaration {
         made: None,
     },
     measures: &[MeasureDeclaration {
+        only: &[NOT_OUR_ALERT],
         severity: Some(Text::Column("AlertSeverity")),
         product: Some(Text::Either(
             &Text::Column("ProductName"),

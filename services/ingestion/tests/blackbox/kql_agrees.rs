@@ -20,6 +20,14 @@ use serde_json::{Map, Value, json};
 
 type Counts = BTreeMap<(DateTime<Utc>, String, String, String), f64>;
 
+/// Titles of Foretide's own incidents, and what only looks like one.
+const OURS: [&str; 4] = [
+    "Foretide:",
+    "Foretide: predicted surge",
+    "foretide: a",
+    "On Foretide:",
+];
+
 fn literal(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -50,10 +58,16 @@ fn any_rows(name: SentinelTable, span: TimeSpan, source: &mut StdRng) -> Vec<Str
     let declared = table(name);
     let mut telling: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for condition in declared.measures.iter().flat_map(|measure| measure.only) {
-        if let Condition::OneOf(text, values) = condition {
-            for column in text.columns() {
-                telling.entry(column).or_default().extend(*values);
+        let (text, values): (_, &[&str]) = match condition {
+            Condition::OneOf(text, values) => (text, values),
+            Condition::NotStarting(text, beginning) => {
+                assert_eq!(*beginning, OURS[0]);
+                (text, &OURS)
             }
+            _ => continue,
+        };
+        for column in text.columns() {
+            telling.entry(column).or_default().extend(values);
         }
     }
     (0..400)

@@ -1,10 +1,12 @@
 //! The outbox to MLflow.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use foretide_db::DbError;
 use foretide_domain::UseCaseId;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::Store;
 use super::entities::ledger_entry::{self, Column};
@@ -81,15 +83,31 @@ impl Store {
     /// How many wait and how many are through, and why the oldest one waits.
     pub(crate) async fn ledger_status(&self) -> Result<LedgerStatus, DbError> {
         let connection = self.database.connection();
-        let of_state = |state: &str| ledger_entry::Entity::find().filter(Column::State.eq(state));
-        let failing = of_state(PENDING)
-            .filter(Column::LastError.is_not_null())
-            .order_by_asc(Column::Sequence)
-            .one(connection)
-            .await?;
+        // in one statement: an entry that moves meanwhile is counted once
+        let counts: BTreeMap<String, i64> = ledger_entry::Entity::find()
+            .select_only()
+            .column(Column::State)
+            .column_as(Column::Sequence.count(), "entries")
+            .group_by(Column::State)
+            .into_tuple::<(String, i64)>()
+            .all(connection)
+            .await?
+            .into_iter()
+            .collect();
+        let of_state = |state: &str| counts.get(state).map_or(0, |count| count.unsigned_abs());
+        let failing = if of_state(PENDING) == 0 {
+            None
+        } else {
+            ledger_entry::Entity::find()
+                .filter(Column::State.eq(PENDING))
+                .filter(Column::LastError.is_not_null())
+                .order_by_asc(Column::Sequence)
+                .one(connection)
+                .await?
+        };
         Ok(LedgerStatus {
-            pending: of_state(PENDING).count(connection).await?,
-            delivered: of_state(DELIVERED).count(connection).await?,
+            pending: of_state(PENDING),
+            delivered: of_state(DELIVERED),
             last_error: failing.and_then(|entry| entry.last_error),
         })
     }
