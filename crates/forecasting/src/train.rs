@@ -7,10 +7,11 @@ use std::sync::mpsc;
 
 use foretide_domain::SeriesId;
 
+use self::learners::{learns_trees, structurals, trees};
 use crate::candidate::{CandidateKind, CandidateScore};
 use crate::candidates::{LocalHistory, StateStep};
 use crate::climatology::Climatology;
-use crate::contest::{self, Decision, History, Structurals, blank, origin_days};
+use crate::contest::{self, Decision, History, blank, origin_days};
 use crate::counts::{CountForecaster, CountPrior};
 use crate::coverage::Coverage;
 use crate::effects::PanelEvents;
@@ -20,8 +21,10 @@ use crate::notes;
 use crate::panel::TrainingPanel;
 use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
-use crate::structural::{Design, Link, SeasonBasis, fit};
-use crate::trees::{TreesModel, TreesOptions, TreesSeries};
+use crate::structural::{Design, SeasonBasis};
+use crate::trees::TreesModel;
+
+mod learners;
 
 /// Hours of history without which nothing is promised at all: 14 days.
 pub const FEWEST_HOURS: usize = 14 * 24;
@@ -445,69 +448,4 @@ impl<'a> Course<'a> {
 pub(crate) fn onset(values: &[f64]) -> usize {
     let first = values.iter().position(|&value| value > 0.0).unwrap_or(0);
     first.min(values.len().saturating_sub(FEWEST_HOURS))
-}
-
-/// Trees pay where they see more than one series.
-fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
-    options.trees && panel.series.len() > 1 && options.allows(CandidateKind::Trees)
-}
-
-/// Trees learned from the first hours of all series.
-fn trees(
-    panel: &TrainingPanel,
-    events: &PanelEvents,
-    options: &TrainOptions,
-    hours: usize,
-) -> Option<TreesModel> {
-    let columns = panel.regressor_columns();
-    let quiet: Vec<Cow<'_, [f64]>> = panel
-        .series
-        .iter()
-        .enumerate()
-        .map(|(index, one)| {
-            events
-                .on(index)
-                .without_events(&one.values[..hours], &columns)
-        })
-        .collect();
-    let all: Vec<TreesSeries<'_>> = quiet
-        .iter()
-        .map(|values| TreesSeries {
-            values,
-            hour_of_week: &panel.hour_of_week,
-        })
-        .collect();
-    TreesModel::fit(
-        &all,
-        &TreesOptions {
-            horizon_hours: options.horizon_hours,
-            ..TreesOptions::default()
-        },
-    )
-}
-
-/// Hours of history that a Prophet kind needs: four weeks.
-const STRUCTURAL_HOURS: usize = 672;
-
-/// Hours it is fitted to at most: thirteen weeks.
-const STRUCTURAL_WINDOW: usize = 13 * 168;
-
-/// The wanted Prophet kinds, fitted to the hours of a design.
-fn structurals(
-    design: &Design<'_>,
-    quiet: &[f64],
-    onset: usize,
-    is_wanted: impl Fn(CandidateKind) -> bool,
-) -> Structurals {
-    let onset = onset.max(design.hours.saturating_sub(STRUCTURAL_WINDOW));
-    let is_long = design.hours >= onset + STRUCTURAL_HOURS;
-    let fitted = |kind, link| {
-        let is_fitted = is_long && is_wanted(kind);
-        is_fitted.then(|| fit(link, design, quiet, onset)).flatten()
-    };
-    Structurals {
-        additive: fitted(CandidateKind::ProphetAdditive, Link::Identity),
-        multiplicative: fitted(CandidateKind::ProphetMultiplicative, Link::Log),
-        trained_to: design.hours,
-    }
 }
