@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::Quantiles;
 use foretide_forecasting::HourlyHistory;
-use foretide_forecasting::metrics::exceedance;
+use foretide_forecasting::risk::QuantileFunction;
 use foretide_forecasting::risk::learned_capacity;
 use foretide_series_files::{ColumnKind, TableWriter, Value};
 
@@ -143,8 +144,10 @@ impl<'a> Output<'a> {
             }
             row.push(Value::Number(forecast.mean[hour]));
             if let Some(limits) = &limits {
-                let quantiles = Quantiles::repaired(forecast.quantiles[hour])?;
-                row.push(Value::Number(exceedance(&quantiles, limits[hour])));
+                let quantiles = Quantiles::repaired(forecast.quantiles[hour])?.values();
+                let distribution = QuantileFunction::new(quantiles)
+                    .context("repaired quantiles are in order and not negative")?;
+                row.push(Value::Number(distribution.exceedance(limits[hour])));
             }
             if self.args.explain {
                 row.extend([Value::Text(carried), Value::Text(&forecast.note)]);

@@ -1,7 +1,6 @@
-//! Counts, exceedance and staffing: what a training and a scoring of one series take.
+//! Counts and staffing: what a training and a scoring of one series take.
 
 use foretide_forecasting::counts::{CountForecaster, CountMixture, CountPrior, CountState, Shape};
-use foretide_forecasting::risk::{ExceedanceCalibration, Occasion, QuantileFunction, Signals};
 use foretide_forecasting::staffing::{
     ShiftPattern, Target, Work, Workload, analysts_needed, hourly_needs, plan_shifts,
 };
@@ -53,27 +52,6 @@ fn state_step(bencher: divan::Bencher<'_, '_>) {
     let (values, grid) = history(2_160);
     let shape = Shape::learn(&values, &grid[..2_160], &CountPrior::default());
     bencher.bench_local(|| CountState::at_end(&shape, &values, &grid[..2_160]));
-}
-
-fn occasions(count: usize) -> Vec<Occasion> {
-    let (values, _) = history(2_160);
-    let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let occasion = |_| {
-        let median = rng.random_range(2.0..30.0_f64);
-        let forecast =
-            QuantileFunction::new([0.4, 0.6, 1.0, 1.7, 2.2].map(|q| q * median)).expect("in order");
-        Occasion {
-            signals: Signals::new(&forecast, &values, 30, 25.0),
-            exceeded: rng.random_bool((median / 60.0).min(1.0)),
-        }
-    };
-    (0..count).map(occasion).collect()
-}
-
-#[divan::bench(sample_count = 10)]
-fn calibrate_exceedance_on_8000_occasions(bencher: divan::Bencher<'_, '_>) {
-    let occasions = occasions(8_000);
-    bencher.bench_local(|| ExceedanceCalibration::learn(&occasions));
 }
 
 #[divan::bench(args = [10.0, 1_000.0])]

@@ -7,8 +7,7 @@
 //! FOLDER holds `hourly.csv.gz` (unique_id,ds,y: series on one common grid) and `cutoffs.csv` or
 //! `cutoffs.csv.gz` (unique_id,cutoff). Parameters are learned from what was known
 //! every HOURS hours (24 unless given), and kept in between;
-//! column `p` is the calibrated chance of exceeding mean + 2 standard deviations of the last 30
-//! days, calibrated on the 12 weeks before each origin, all series together.
+//! column `p` is the chance of exceeding mean + 2 standard deviations of the last 30 days.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,13 +18,11 @@ use std::path::Path;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use flate2::read::GzDecoder;
 use foretide_forecasting::counts::{CountForecast, CountForecaster, CountPrior};
-use foretide_forecasting::risk::{ExceedanceCalibration, Occasion, QuantileFunction, Signals};
+use foretide_forecasting::risk::QuantileFunction;
 
 const HORIZON: usize = 72;
 const FEWEST_HOURS: usize = 28 * 24;
 const THRESHOLD_HOURS: usize = 720;
-const FIRST_JUDGED: usize = 25;
-const DAYS_LOOKED_BACK: usize = 84;
 
 struct Panel {
     start: NaiveDateTime,
@@ -49,10 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(File::create(output)?);
     writeln!(out, "unique_id,ds,mean,lo80,hi80,lo95,hi95,cutoff,p")?;
     for (&known, series) in &cutoffs {
-        let calibration = ExceedanceCalibration::learn(&panel.occasions(&forecasts, known));
         for &index in series {
             let path = &forecasts[&(index, known)];
-            panel.write(&mut out, index, known, path, &calibration)?;
+            panel.write(&mut out, index, known, path)?;
         }
     }
     Ok(out.flush()?)
@@ -86,48 +82,21 @@ impl Panel {
         forecasts
     }
 
-    /// What the forecasts of the last weeks said about hours that are known by now.
-    fn occasions(&self, forecasts: &Forecasts, known: usize) -> Vec<Occasion> {
-        let mut occasions = Vec::new();
-        let stride = if self.values.len() > 4 { 5 } else { 1 };
-        for back in (HORIZON / 24..=DAYS_LOOKED_BACK).rev() {
-            let Some(origin) = known
-                .checked_sub(24 * back)
-                .filter(|o| *o >= THRESHOLD_HOURS)
-            else {
-                continue;
-            };
-            for (index, values) in self.values.iter().enumerate() {
-                let Some(path) = forecasts.get(&(index, origin)) else {
-                    continue;
-                };
-                let past = &values[..origin];
-                let threshold = threshold(past);
-                for ahead in (FIRST_JUDGED + back % stride..=HORIZON).step_by(stride) {
-                    occasions.push(Occasion {
-                        signals: signals(&path[ahead - 1], past, ahead, threshold),
-                        exceeded: values[origin + ahead - 1] > threshold,
-                    });
-                }
-            }
-        }
-        occasions
-    }
-
     fn write(
         &self,
         out: &mut impl Write,
         index: usize,
         known: usize,
         path: &[CountForecast],
-        calibration: &ExceedanceCalibration,
     ) -> Result<(), Box<dyn Error>> {
         let past = &self.values[index][..known];
         let threshold = threshold(past);
         let cutoff = self.at(known) - TimeDelta::hours(1);
         for (ahead, hour) in (1..).zip(path) {
             let [low_95, low_80, median, high_80, high_95] = hour.quantiles;
-            let chance = calibration.probability(&signals(hour, past, ahead, threshold));
+            let quantiles =
+                QuantileFunction::new(hour.quantiles).ok_or("quantiles out of order")?;
+            let chance = quantiles.exceedance(threshold);
             let (name, ds) = (&self.names[index], self.at(known + ahead - 1));
             writeln!(
                 out,
@@ -140,11 +109,6 @@ impl Panel {
     fn at(&self, hour: usize) -> NaiveDateTime {
         self.start + TimeDelta::hours(hour as i64)
     }
-}
-
-fn signals(hour: &CountForecast, past: &[f64], ahead: usize, threshold: f64) -> Signals {
-    let forecast = QuantileFunction::new(hour.quantiles).expect("forecast quantiles are in order");
-    Signals::new(&forecast, past, ahead, threshold)
 }
 
 /// Mean + 2 standard deviations of the last 30 days.

@@ -72,22 +72,6 @@ pub(crate) fn evaluate_values(outcomes: &[Outcome]) -> Option<Evaluation> {
     })
 }
 
-/// P(count > threshold) that five quantiles imply: linear between them, a straight line from zero
-/// below the lowest, and an exponential tail as steep as between the two highest above.
-#[must_use]
-pub fn exceedance(quantiles: &Quantiles, threshold: f64) -> f64 {
-    let values = quantiles.values();
-    if threshold < 0.0 {
-        return 1.0;
-    }
-    let share_below = if threshold < values[0] {
-        LEVELS[0] * threshold / values[0]
-    } else {
-        share_at_or_below(&values, &LEVELS, threshold)
-    };
-    (1.0 - share_below).clamp(0.0, 1.0)
-}
-
 /// P(value <= threshold) for a threshold at or above the first of the sorted `values` at `levels`.
 /// The tail above is exponential.
 pub(crate) fn share_at_or_below(values: &[f64], levels: &[f64], threshold: f64) -> f64 {

@@ -6,13 +6,11 @@
 //! days) is kept as a named baseline only: it cannot see a surge on a weekend.
 
 mod capacity;
-mod exceedance;
 mod quantile_function;
 mod spread;
 mod windows;
 
 pub use capacity::learned_capacity;
-pub use exceedance::{ExceedanceCalibration, Occasion, SIGNALS, Signals};
 pub use quantile_function::{QuantileFunction, normal_quantile, normal_share};
 pub use spread::WindowSpread;
 pub use windows::{

@@ -1,7 +1,7 @@
 //! Whatever counts come in, what comes out is a forecast; whatever is no count is named.
 
 use foretide_domain::Quantiles;
-use foretide_forecasting::metrics::{exceedance, pinball, widened};
+use foretide_forecasting::metrics::{pinball, widened};
 use foretide_forecasting::{
     ForecastError, MAX_COUNT, PanelModel, PanelPrediction, Regressor, TrainOptions, train,
 };
@@ -90,19 +90,6 @@ proptest! {
     }
 
     #[test]
-    fn exceedance_falls_from_one_to_zero(
-        parts in prop::array::uniform5(0.0_f64..50.0),
-        thresholds in (0.0_f64..500.0, 0.0_f64..500.0),
-    ) {
-        let mut sum = 0.0;
-        let quantiles = Quantiles::new(parts.map(|part| { sum += part; sum })).unwrap();
-        let (low, high) = (thresholds.0.min(thresholds.1), thresholds.0.max(thresholds.1));
-        let (at_low, at_high) = (exceedance(&quantiles, low), exceedance(&quantiles, high));
-        prop_assert!((0.0..=1.0).contains(&at_high) && at_high <= at_low + 1e-12 && at_low <= 1.0);
-        prop_assert_eq!(exceedance(&quantiles, -1.0), 1.0);
-    }
-
-    #[test]
     fn widened_intervals_hold_the_old_ones(
         parts in prop::array::uniform5(0.0_f64..50.0),
         factor in 1.0_f64..10.0,
@@ -114,25 +101,6 @@ proptest! {
         prop_assert!(wide.interval_95().1 >= quantiles.interval_95().1);
         prop_assert_eq!(wide.median(), quantiles.median());
     }
-}
-
-#[test]
-fn exceedance_at_a_quantile_is_what_its_level_says() {
-    let quantiles = Quantiles::new([1.0, 2.0, 5.0, 9.0, 12.0]).unwrap();
-    for (threshold, expected) in [
-        (1.0, 0.975),
-        (2.0, 0.9),
-        (5.0, 0.5),
-        (9.0, 0.1),
-        (12.0, 0.025),
-    ] {
-        assert!(
-            (exceedance(&quantiles, threshold) - expected).abs() < 1e-12,
-            "{threshold}"
-        );
-    }
-    assert!(exceedance(&quantiles, 20.0) < 0.025);
-    assert!(exceedance(&quantiles, 0.0) > 0.975);
 }
 
 #[test]
