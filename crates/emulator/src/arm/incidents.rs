@@ -130,6 +130,45 @@ pub(crate) fn complete(
     properties["additionalData"] = counts;
 }
 
+/// What SecurityIncident shows of a write: the table gets a row at every creation and change. When
+/// it was changed first is not kept.
+pub(crate) fn row(incident: &Value, now: DateTime<Utc>) -> Value {
+    let properties = &incident["properties"];
+    let text = |name: &str| properties[name].as_str().unwrap_or_default();
+    let is_closed = properties["status"] == "Closed";
+    json!({
+        "TimeGenerated": written(now),
+        "IncidentName": incident["name"],
+        "Title": properties["title"],
+        "Description": text("description"),
+        "Severity": properties["severity"],
+        "Status": properties["status"],
+        "Classification": text("classification"),
+        "ClassificationComment": text("classificationComment"),
+        "ClassificationReason": text("classificationReason"),
+        "Owner": properties["owner"],
+        "ProviderName": properties["providerName"],
+        "ProviderIncidentId": properties["providerIncidentId"],
+        "FirstActivityTime": properties["firstActivityTimeUtc"],
+        "LastActivityTime": properties["lastActivityTimeUtc"],
+        "LastModifiedTime": properties["lastModifiedTimeUtc"],
+        "CreatedTime": properties["createdTimeUtc"],
+        "ClosedTime": if is_closed { written(now) } else { Value::Null },
+        "IncidentNumber": properties["incidentNumber"],
+        "RelatedAnalyticRuleIds": properties["relatedAnalyticRuleIds"],
+        "AlertIds": [],
+        "BookmarkIds": [],
+        "Comments": [],
+        "Tasks": [],
+        "Labels": properties["labels"],
+        "IncidentUrl": properties["incidentUrl"],
+        "AdditionalData": properties["additionalData"],
+        "ModifiedBy": "Incident created from REST API",
+        "SourceSystem": "Azure",
+        "Type": "SecurityIncident",
+    })
+}
+
 pub(crate) fn complete_note(note: &mut Value, old: Option<&Value>, now: DateTime<Utc>) {
     let properties = &mut note["properties"];
     let created = old.map(|old| old["properties"]["createdTimeUtc"].clone());

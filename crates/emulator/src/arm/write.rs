@@ -190,6 +190,13 @@ fn store(
     memory
         .resources
         .insert(place.id().to_ascii_lowercase(), resource.clone());
+    drop(memory);
+    if place.kind == Kind::Incident {
+        let row = incidents::row(&resource, now);
+        if !state.store("SecurityIncident", vec![row], 0) {
+            tracing::warn!("SecurityIncident is full: the write does not show in it");
+        }
+    }
     resource
 }
 

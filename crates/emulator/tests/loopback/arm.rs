@@ -125,6 +125,23 @@ async fn a_token_for_another_interface_is_not_taken() {
 }
 
 #[tokio::test]
+async fn every_write_of_an_incident_is_a_row_of_its_table() {
+    let world = World::new().await;
+    let path = format!("{}?{VERSION}", sentinel("incidents/i1"));
+    for status in ["New", "Active"] {
+        put(&world, &path, &incident(json!({ "status": status }))).await;
+    }
+    let refused = put(&world, &path, &incident(json!({ "severity": "Huge" }))).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let rows = world.emulator.rows("SecurityIncident");
+    let of = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("Status"), ["New", "Active"]);
+    assert_eq!(of("IncidentNumber"), [1, 1]);
+    assert_eq!(of("IncidentName"), ["i1", "i1"]);
+    assert_eq!(rows[0]["CreatedTime"], rows[1]["CreatedTime"]);
+}
+
+#[tokio::test]
 async fn an_etag_guards_a_version_and_a_put_replaces_what_it_leaves_out() {
     let world = World::new().await;
     let path = format!("{}?{VERSION}", sentinel("incidents/i1"));
