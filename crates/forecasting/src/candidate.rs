@@ -32,6 +32,8 @@ pub enum CandidateKind {
     DoubleSeasonal,
     /// The same on logarithms.
     DoubleSeasonalLog,
+    /// MSTL with a daily and a weekly season, exponential smoothing of what they leave.
+    MstlEts,
     /// Least-absolute autoregression on a few lags around hour, day and week, on counts.
     ArLean,
     /// The same on logarithms.
@@ -61,7 +63,7 @@ pub enum CandidateKind {
 
 impl CandidateKind {
     /// All candidates, in the order of a model's weights.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::SeasonalNaive,
         Self::Climatology,
         Self::ProphetAdditive,
@@ -74,6 +76,7 @@ impl CandidateKind {
         Self::EtsLog,
         Self::DoubleSeasonal,
         Self::DoubleSeasonalLog,
+        Self::MstlEts,
         Self::ArLean,
         Self::ArLeanLog,
         Self::ArDay,
@@ -103,6 +106,7 @@ impl CandidateKind {
             Self::EtsLog => "ets_log",
             Self::DoubleSeasonal => "double_seasonal",
             Self::DoubleSeasonalLog => "double_seasonal_log",
+            Self::MstlEts => "mstl_ets",
             Self::ArLean => "ar_lean",
             Self::ArLeanLog => "ar_lean_log",
             Self::ArDay => "ar_day",

@@ -47,7 +47,9 @@ mod weighting;
 pub use adaptation::{ENDS, EndFactors, SettledHour};
 pub use calibration::Calibration;
 pub use candidate::{CandidateKind, CandidateScore};
-pub use candidates::{Autoregression, Parts, STATE_CANDIDATES, Scale, Smoothing, StateStep};
+pub use candidates::{
+    Autoregression, MstlEts, Parts, STATE_CANDIDATES, Scale, Smoothing, StateStep,
+};
 pub use climatology::{ANCHOR_SHARE, Climatology};
 pub use coverage::{Coverage, Held};
 pub use effects::{EFFECT_LIMIT, RegressorRange};

@@ -38,7 +38,7 @@ pub const RESERVED_DRIVERS: [&str; 6] = [
 ];
 
 /// Version of the input and output signature. A model with another one is refused.
-pub const SIGNATURE: &str = "foretide.panel.v3";
+pub const SIGNATURE: &str = "foretide.panel.v4";
 
 /// Hours of fresh history that are of use at scoring: eight weeks.
 pub const STATE_HOURS: usize = 8 * HOURS_OF_WEEK;
@@ -286,7 +286,7 @@ impl PanelSchema {
         let first = hours.len().saturating_sub(STATE_HOURS);
         let local = LocalHistory::new(&quiet[first..], &hours[first..]);
         let horizon = Horizon::new(hours[hours.len() - 1], &frame.hour_of_week);
-        let paths = self.states[index].paths(&local.values, horizon.length);
+        let paths = self.states[index].paths(&local, horizon.length);
         paths.iter().map(|path| horizon.pick(path)).collect()
     }
 

@@ -343,7 +343,7 @@ impl<'a> Course<'a> {
             }),
             state: decision
                 .early
-                .refitted(&local.values, |kind| decision.weights[kind.index()] > 0.0),
+                .refitted(&local, |kind| decision.weights[kind.index()] > 0.0),
             report,
             spreads: WindowSpread::learn(&decision.served),
         }

@@ -13,7 +13,11 @@ pub const SIGNATURE_KEY: &str = "foretide.signature";
 pub const SCHEMA_KEY: &str = "foretide.schema";
 
 /// Signatures of earlier releases, which cannot be run any more.
-const OLDER_SIGNATURES: [&str; 2] = ["foretide.panel.v1", "foretide.panel.v2"];
+const OLDER_SIGNATURES: [&str; 3] = [
+    "foretide.panel.v1",
+    "foretide.panel.v2",
+    "foretide.panel.v3",
+];
 
 /// Largest artefact taken: what a protobuf message may hold.
 const LARGEST_ARTEFACT: usize = 2 * 1024 * 1024 * 1024 - 1;

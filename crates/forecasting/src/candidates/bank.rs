@@ -30,15 +30,18 @@ impl Trial<'_> {
         self.cuts.first().map_or(self.values.len(), |cut| cut.0)
     }
 
-    /// The variant of a bank with the least weighted absolute error; all or none of them have a
-    /// weekly season.
-    pub(super) fn best(&self, bank: &[Smoothing]) -> Smoothing {
+    /// What is known at the first cut.
+    pub(super) fn known(&self) -> &[f64] {
+        &self.values[..self.first()]
+    }
+
+    /// The variant of a bank with the least weighted absolute error; all start alike.
+    pub(super) fn best(&self, start: &Smoothed, bank: &[Smoothing]) -> Smoothing {
         let first = self.first();
-        let start = Smoothed::start(bank[0], &self.values[..first]);
         let slope = |&count: &f64| self.scale.slope(count);
         let slopes: Vec<f64> = self.counts[first..].iter().map(slope).collect();
         let errors = bank.chunks(LANES).flat_map(|variants| {
-            let errors = self.errors(Lanes::new(&start, variants), &slopes);
+            let errors = self.errors(Lanes::new(start, variants), &slopes);
             variants.iter().zip(errors)
         });
         let best = errors.min_by(|a, b| a.1.total_cmp(&b.1));
@@ -183,8 +186,7 @@ mod tests {
 
     fn errors_one_by_one(trial: &Trial<'_>, bank: &[Smoothing]) -> Vec<f64> {
         let error = |constants: &Smoothing| {
-            let first = trial.first();
-            let mut state = Smoothed::start(*constants, &trial.values[..first]);
+            let mut state = Smoothed::start(*constants, trial.known());
             let mut total = 0.0;
             for &(cut, weight) in trial.cuts {
                 state.follow(&trial.values[..cut]);
@@ -222,7 +224,8 @@ mod tests {
                 let bank = &bank[..31];
                 let errors = errors_one_by_one(&trial, bank);
                 let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
-                let best = trial.best(bank);
+                let start = Smoothed::start(bank[0], trial.known());
+                let best = trial.best(&start, bank);
                 let at = bank.iter().position(|variant| *variant == best).unwrap();
                 assert!((errors[at] - least).abs() <= 1e-9 * least, "{scale:?}");
                 assert!(errors.iter().any(|error| *error > 1.01 * least));

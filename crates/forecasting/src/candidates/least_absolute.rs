@@ -103,7 +103,7 @@ fn unweighted(values: &[f64], lags: &[usize], products: &mut [f64], right: &mut 
 }
 
 /// Sum of products in eight lanes, always in the same order.
-fn dot(first: &[f64], second: &[f64]) -> f64 {
+pub(super) fn dot(first: &[f64], second: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     let (first, first_rest) = first.as_chunks::<LANES>();

@@ -9,6 +9,8 @@ mod bank;
 mod decomposition;
 mod least_absolute;
 mod local;
+mod loess;
+mod mstl;
 mod naive;
 mod scale;
 mod smoothing;
@@ -17,6 +19,7 @@ mod theta;
 
 pub use autoregression::Autoregression;
 pub(crate) use local::{Horizon, LocalHistory};
+pub use mstl::MstlEts;
 pub use scale::Scale;
 pub use smoothing::Smoothing;
 pub use state::{STATE_CANDIDATES, StateStep};

@@ -51,6 +51,26 @@ impl Smoothing {
         all
     }
 
+    /// Variants without a season that follows, of which the backtest chooses.
+    pub(crate) fn level_and_trend() -> Vec<Self> {
+        let mut all = Vec::new();
+        for level in [0.02, 0.1, 0.4] {
+            for trend in [0.0, 0.02] {
+                for error in [0.0, 0.7] {
+                    let trend = trend * level;
+                    all.push(Self {
+                        level,
+                        trend,
+                        daily: 0.0,
+                        weekly: 0.0,
+                        error,
+                    });
+                }
+            }
+        }
+        all
+    }
+
     /// Daily variants that the backtest chooses from.
     pub(crate) fn daily_seasonal() -> Vec<Self> {
         let mut all = Vec::new();
@@ -113,6 +133,39 @@ impl Smoothed {
         Self {
             constants,
             level,
+            trend: 0.0,
+            daily,
+            weekly,
+            error: 0.0,
+            seen: 0,
+        }
+    }
+
+    /// Starts from a season of the week, which counts from the first value on, and the mean of what it
+    /// leaves of the first two weeks.
+    pub(crate) fn with_season(
+        constants: Smoothing,
+        season: impl Iterator<Item = f64>,
+        values: &[f64],
+    ) -> Self {
+        let (mut daily, mut weekly) = ([0.0; 24], [0.0; HOURS_OF_WEEK]);
+        for (slot, value) in weekly.iter_mut().zip(season) {
+            *slot = value;
+        }
+        for (hour, value) in weekly.iter().enumerate() {
+            daily[hour % 24] += value * 24.0 / HOURS_OF_WEEK as f64;
+        }
+        let first = values.iter().take(2 * HOURS_OF_WEEK);
+        let rest: Vec<f64> = first
+            .zip(weekly.iter().cycle())
+            .map(|(v, s)| v - s)
+            .collect();
+        for (hour, slot) in weekly.iter_mut().enumerate() {
+            *slot -= daily[hour % 24];
+        }
+        Self {
+            constants,
+            level: mean(&rest),
             trend: 0.0,
             daily,
             weekly,

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::autoregression::{Autoregression, Lags};
 use super::bank::Trial;
 use super::decomposition::Decomposition;
+use super::local::LocalHistory;
+use super::mstl::MstlEts;
 use super::scale::Scale;
 use super::smoothing::{Smoothed, Smoothing};
 use super::{Parts, naive, point, theta};
@@ -13,7 +15,7 @@ use crate::statistics::mean;
 use crate::week::HOURS_OF_WEEK;
 
 /// The candidates that a state step computes, in the order of a row's state columns.
-pub const STATE_CANDIDATES: [CandidateKind; 18] = [
+pub const STATE_CANDIDATES: [CandidateKind; 19] = [
     CandidateKind::SeasonalNaive,
     CandidateKind::DailyNaive,
     CandidateKind::WeeklyMean,
@@ -23,6 +25,7 @@ pub const STATE_CANDIDATES: [CandidateKind; 18] = [
     CandidateKind::EtsLog,
     CandidateKind::DoubleSeasonal,
     CandidateKind::DoubleSeasonalLog,
+    CandidateKind::MstlEts,
     CandidateKind::ArLean,
     CandidateKind::ArLeanLog,
     CandidateKind::ArDay,
@@ -36,7 +39,8 @@ pub const STATE_CANDIDATES: [CandidateKind; 18] = [
 
 const SMOOTHINGS: usize = 4;
 const FIRST_SMOOTHING: usize = 5;
-const FIRST_AUTOREGRESSION: usize = FIRST_SMOOTHING + SMOOTHINGS;
+const MSTL_ETS: usize = FIRST_SMOOTHING + SMOOTHINGS;
+const FIRST_AUTOREGRESSION: usize = MSTL_ETS + 1;
 
 /// Lags and whether logarithmic, in the order of [`STATE_CANDIDATES`].
 const AUTOREGRESSIONS: [(Lags, bool); 9] = [
@@ -63,6 +67,8 @@ pub struct StateStep {
     /// Smoothing constants: daily on counts and logarithms, double seasonal on counts and
     /// logarithms.
     pub smoothings: [Smoothing; SMOOTHINGS],
+    /// Seasons found by MSTL and the smoothing of the rest, if there are weeks enough.
+    pub mstl_ets: Option<MstlEts>,
     /// The autoregressions that could be fitted, in the order of [`STATE_CANDIDATES`].
     pub autoregressions: Vec<Option<Autoregression>>,
 }
@@ -84,6 +90,11 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// What was known after so many hours.
+    fn until(&self, hours: usize) -> Self {
+        Self::new(&self.counts[..hours], &self.logarithms[..hours])
+    }
+
     fn on(&self, scale: Scale) -> &'a [f64] {
         match scale {
             Scale::Counts => self.counts,
@@ -103,6 +114,9 @@ impl<'a> Known<'a> {
 impl StateStep {
     /// Whether a candidate could be fitted.
     pub(crate) fn has(&self, candidate: usize) -> bool {
+        if candidate == MSTL_ETS {
+            return self.mstl_ets.is_some();
+        }
         candidate
             .checked_sub(FIRST_AUTOREGRESSION)
             .is_none_or(|index| self.autoregressions[index].is_some())
@@ -111,19 +125,25 @@ impl StateStep {
     /// What every state candidate says about the hours after the known ones, `ahead` hours each.
     /// One that could not be fitted, or looks further back than is known, says what seasonal naive
     /// does.
-    pub(crate) fn paths(&self, counts: &[f64], ahead: usize) -> Vec<Vec<Parts>> {
+    pub(crate) fn paths(&self, local: &LocalHistory, ahead: usize) -> Vec<Vec<Parts>> {
+        let counts = local.values.as_slice();
         let logarithms = self.logarithm.of(counts);
         let known = Known::new(counts, &logarithms);
         let mut paths = simple_paths(&known, ahead);
-        for (index, constants) in self.smoothings.iter().enumerate() {
-            let scale = self.smoothing_scale(index);
-            let values = known.on(scale);
-            let mut state = Smoothed::start(*constants, values);
-            state.follow(values);
-            paths.push(known.bounded(projected(&state, scale, ahead)));
-        }
-        for fitted in &self.autoregressions {
-            paths.push(autoregressed(fitted.as_ref(), &known, ahead));
+        let smoothed = self
+            .started(&known, local.phase)
+            .into_iter()
+            .map(|started| {
+                let (scale, mut state) = started?;
+                state.follow(known.on(scale));
+                Some(known.bounded(projected(&state, scale, ahead)))
+            });
+        let autoregressed = self
+            .autoregressions
+            .iter()
+            .map(|fitted| autoregressed(fitted.as_ref()?, &known, ahead));
+        for path in smoothed.chain(autoregressed) {
+            paths.push(path.unwrap_or_else(|| paths[0].clone()));
         }
         paths
     }
@@ -131,14 +151,39 @@ impl StateStep {
     /// The parameters to serve: fitted to all hours, as far as wanted.
     pub(crate) fn refitted(
         self,
-        values: &[f64],
+        local: &LocalHistory,
         is_wanted: impl Fn(CandidateKind) -> bool,
     ) -> Self {
-        let autoregressions = autoregressions(values, self.logarithm, is_wanted);
+        let logarithms = self.logarithm.of(&local.values);
+        let known = Known::new(&local.values, &logarithms);
+        let mstl_ets = self
+            .mstl_ets
+            .filter(|_| is_wanted(CandidateKind::MstlEts))
+            .and_then(|fitted| fitted.refitted(&logarithms, local.phase));
         Self {
-            autoregressions,
+            mstl_ets,
+            autoregressions: autoregressions(&known, self.logarithm, is_wanted),
             ..self
         }
+    }
+
+    /// Every smoothing where it starts on known values, the first of which lies at hour `phase` of the
+    /// week. None is one that could not be fitted.
+    fn started(
+        &self,
+        known: &Known<'_>,
+        phase: usize,
+    ) -> [Option<(Scale, Smoothed)>; SMOOTHINGS + 1] {
+        std::array::from_fn(|index| match self.smoothings.get(index) {
+            Some(constants) => {
+                let scale = self.smoothing_scale(index);
+                Some((scale, Smoothed::start(*constants, known.on(scale))))
+            }
+            None => {
+                let fitted = self.mstl_ets.as_ref()?;
+                Some((self.logarithm, fitted.start(known.logarithms, phase)))
+            }
+        })
     }
 
     fn smoothing_scale(&self, index: usize) -> Scale {
@@ -169,14 +214,13 @@ fn projected(state: &Smoothed, scale: Scale, ahead: usize) -> Vec<Parts> {
     path
 }
 
-fn autoregressed(fitted: Option<&Autoregression>, known: &Known<'_>, ahead: usize) -> Vec<Parts> {
-    match fitted {
-        Some(fitted) if fitted.reach() <= known.counts.len() => {
-            let points = fitted.project(known.on(fitted.scale), ahead);
-            known.bounded(naive::apportioned(known.counts, &points))
-        }
-        _ => known.bounded(naive::same_hour_of_week(known.counts, 1, ahead)),
-    }
+/// What an autoregression foresees, if it looks no further back than is known.
+fn autoregressed(fitted: &Autoregression, known: &Known<'_>, ahead: usize) -> Option<Vec<Parts>> {
+    let is_long = fitted.reach() <= known.counts.len();
+    is_long.then(|| {
+        let points = fitted.project(known.on(fitted.scale), ahead);
+        known.bounded(naive::apportioned(known.counts, &points))
+    })
 }
 
 /// What the backtest found out about the state candidates of one series.
@@ -188,55 +232,53 @@ pub(crate) struct Validation {
 }
 
 /// Lets every state candidate forecast from each origin (`cuts`: known hours on the local grid,
-/// ascending; weights of their errors beside them). Autoregressions are fitted before the first.
-pub(crate) fn validate(values: &[f64], cuts: &[(usize, f64)], ahead: usize) -> Validation {
+/// ascending; weights of their errors beside them). Autoregressions and seasons are fitted before the
+/// first.
+pub(crate) fn validate(local: &LocalHistory, cuts: &[(usize, f64)], ahead: usize) -> Validation {
+    let values = local.values.as_slice();
     let logarithm = Scale::logarithm(mean(values));
     let logarithms = logarithm.of(values);
-    let pick = |bank: &[Smoothing], scale: Scale| {
-        let scaled = match scale {
-            Scale::Counts => values,
-            Scale::Logarithm { .. } => logarithms.as_slice(),
-        };
-        let trial = Trial {
-            scale,
-            values: scaled,
-            counts: values,
-            cuts,
-            ahead,
-        };
-        trial.best(bank)
+    let known = Known::new(values, &logarithms);
+    let trials = [Scale::Counts, logarithm].map(|scale| Trial {
+        scale,
+        values: known.on(scale),
+        counts: values,
+        cuts,
+        ahead,
+    });
+    let pick = |bank: &[Smoothing], trial: &Trial<'_>| {
+        let start = Smoothed::start(bank[0], trial.known());
+        trial.best(&start, bank)
     };
     let (daily, double) = (Smoothing::daily_seasonal(), Smoothing::double_seasonal());
     let first = cuts.first().map_or(values.len(), |cut| cut.0);
+    let [on_counts, on_logarithms] = &trials;
     let early = StateStep {
         logarithm,
         smoothings: [
-            pick(&daily, Scale::Counts),
-            pick(&daily, logarithm),
-            pick(&double, Scale::Counts),
-            pick(&double, logarithm),
+            pick(&daily, on_counts),
+            pick(&daily, on_logarithms),
+            pick(&double, on_counts),
+            pick(&double, on_logarithms),
         ],
-        autoregressions: autoregressions(&values[..first], logarithm, |_| true),
+        mstl_ets: MstlEts::best(on_logarithms, local.phase),
+        autoregressions: autoregressions(&known.until(first), logarithm, |_| true),
     };
-    let points = validation_points(&early, values, &logarithms, cuts, ahead);
+    let points = validation_points(&early, &known, local.phase, cuts, ahead);
     Validation { early, points }
 }
 
 fn autoregressions(
-    values: &[f64],
+    known: &Known<'_>,
     logarithm: Scale,
     is_wanted: impl Fn(CandidateKind) -> bool,
 ) -> Vec<Option<Autoregression>> {
-    let logarithms = logarithm.of(values);
     let fit = |(&(lags, is_log), kind): (&(Lags, bool), &CandidateKind)| {
         if !is_wanted(*kind) {
             return None;
         }
-        if is_log {
-            Autoregression::fit(&logarithms, logarithm, lags)
-        } else {
-            Autoregression::fit(values, Scale::Counts, lags)
-        }
+        let scale = if is_log { logarithm } else { Scale::Counts };
+        Autoregression::fit(known.on(scale), scale, lags)
     };
     let kinds = &STATE_CANDIDATES[FIRST_AUTOREGRESSION..];
     AUTOREGRESSIONS.iter().zip(kinds).map(fit).collect()
@@ -244,37 +286,31 @@ fn autoregressions(
 
 fn validation_points(
     step: &StateStep,
-    values: &[f64],
-    logarithms: &[f64],
+    all: &Known<'_>,
+    phase: usize,
     cuts: &[(usize, f64)],
     ahead: usize,
 ) -> Vec<Vec<Vec<f64>>> {
-    let mut states: Vec<(Scale, Smoothed)> = step
-        .smoothings
-        .iter()
-        .enumerate()
-        .map(|(index, constants)| {
-            let scale = step.smoothing_scale(index);
-            let first = cuts.first().map_or(values.len(), |cut| cut.0);
-            let known = Known::new(&values[..first], &logarithms[..first]);
-            (scale, Smoothed::start(*constants, known.on(scale)))
-        })
-        .collect();
-    let mut all = Vec::with_capacity(cuts.len());
+    let first = cuts.first().map_or(all.counts.len(), |cut| cut.0);
+    let mut states = step.started(&all.until(first), phase);
+    let mut from_each = Vec::with_capacity(cuts.len());
     for &(cut, _) in cuts {
-        let known = Known::new(&values[..cut], &logarithms[..cut]);
+        let known = all.until(cut);
         let simple = simple_paths(&known, ahead);
         let mut points: Vec<Vec<f64>> = simple
             .iter()
             .map(|path| path.iter().map(point).collect())
             .collect();
-        for (scale, state) in &mut states {
-            state.follow(known.on(*scale));
-            let mut path = Vec::with_capacity(ahead);
-            state.project(ahead, |_, parts| {
-                path.push(scale.count(point(&parts)).min(known.most));
+        for started in &mut states {
+            let path = started.as_mut().map(|(scale, state)| {
+                state.follow(known.on(*scale));
+                let mut path = Vec::with_capacity(ahead);
+                state.project(ahead, |_, parts| {
+                    path.push(scale.count(point(&parts)).min(known.most));
+                });
+                path
             });
-            points.push(path);
+            points.push(path.unwrap_or_else(|| points[0].clone()));
         }
         for fitted in &step.autoregressions {
             let path = fitted
@@ -282,9 +318,9 @@ fn validation_points(
                 .and_then(|fitted| fitted_points(fitted, &known, ahead));
             points.push(path.unwrap_or_else(|| points[0].clone()));
         }
-        all.push(points);
+        from_each.push(points);
     }
-    all
+    from_each
 }
 
 /// What an autoregression foresees, in counts, if it looks no further back than is known.

@@ -54,7 +54,7 @@ pub(super) fn state_members(
         .map(|horizon| horizon.length)
         .max()
         .unwrap_or(0);
-    let validation = validate(&local.values, &cuts, ahead);
+    let validation = validate(&local, &cuts, ahead);
     let points = |candidate: usize| {
         let from = |(horizon, points): (&Horizon, &Vec<Vec<f64>>)| horizon.pick(&points[candidate]);
         horizons.iter().zip(&validation.points).map(from).collect()

@@ -11,6 +11,8 @@ mod counts;
 #[cfg(test)]
 mod hierarchy;
 #[cfg(test)]
+mod mstl_ets;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_attack_counts;

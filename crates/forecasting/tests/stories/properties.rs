@@ -58,7 +58,7 @@ proptest! {
         trained_on in counts(),
         seen_later in counts(),
         campaign in any::<u64>(),
-        mixture in prop::array::uniform23(0.0_f64..1.0),
+        mixture in prop::array::uniform24(0.0_f64..1.0),
         mixed in any::<bool>(),
         far_regressor in -1e12_f64..1e12,
     ) {
