@@ -158,6 +158,15 @@ async fn a_person_lets_the_incident_be_written(
     let properties = &written[0]["properties"];
     ensure!(properties["status"] == "New", "{properties}");
     ensure!(properties.to_string().contains("foretide-planning"));
+    let rows = installation.emulator.rows("SecurityIncident");
+    let is_left_out_of_counts = |row: &Value| {
+        let title = row["Title"].as_str();
+        title.is_some_and(|title| title.starts_with("Foretide:"))
+    };
+    ensure!(
+        !rows.is_empty() && rows.iter().all(is_left_out_of_counts),
+        "{rows:?}"
+    );
     Ok(())
 }
 
