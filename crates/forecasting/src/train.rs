@@ -1,17 +1,18 @@
 //! Trains a panel: every candidate of every series, rolling forecasts inside the history, an ensemble
 //! where it pays, its intervals.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use foretide_domain::SeriesId;
 
-use self::learners::{learns_trees, structurals, trees};
+use self::learners::{early_trees, structurals, trees};
 use crate::candidate::{CandidateKind, CandidateScore};
 use crate::candidates::{LocalHistory, StateStep};
 use crate::climatology::Climatology;
-use crate::contest::{self, Decision, History, blank, origin_days};
+use crate::contest::{
+    self, Decision, History, Structurals, TreesAsOf, blank, fit_days, origin_days,
+};
 use crate::counts::{CountForecaster, CountPrior};
 use crate::coverage::Coverage;
 use crate::effects::PanelEvents;
@@ -138,8 +139,8 @@ pub fn train(
 /// Learned elsewhere, from more series than are trained here.
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
-    /// Trees as of before the first origin of any series.
-    pub(crate) early: Option<&'a TreesModel>,
+    /// Trees as of several moments before the end of training, for the origins after each.
+    pub(crate) early: &'a [TreesAsOf<'a>],
     /// Trees as of the end of training.
     pub(crate) late: Option<&'a TreesModel>,
     /// What series of counts have in common, as of before the first origin of any series.
@@ -169,8 +170,8 @@ pub(crate) fn train_with(
     Ok(course.assemble(trained))
 }
 
-/// What all series of a panel share: the designs of the Prophet kinds before each first origin, and
-/// of all hours.
+/// What all series of a panel share: the designs of the Prophet kinds as of each fit before the
+/// end, and of all hours.
 struct Course<'a> {
     panel: &'a TrainingPanel,
     options: &'a TrainOptions,
@@ -180,8 +181,8 @@ struct Course<'a> {
     events_before: PanelEvents,
     /// What they did in all hours.
     events: PanelEvents,
-    /// Learned before the first origin of any series.
-    trees: Option<Cow<'a, TreesModel>>,
+    /// As of before the first origin of any series, and later; with the hours seen.
+    trees: Vec<(usize, TreesModel)>,
     given: Option<Given<'a>>,
     /// What series of counts borrow from the others, as of before the first origin of any series.
     early_counts: CountPrior,
@@ -209,7 +210,8 @@ impl<'a> Course<'a> {
         let mut days: Vec<usize> = panel
             .series
             .iter()
-            .map(|series| origin_days(hours - onset(&series.values)))
+            .flat_map(|series| fit_days(hours - onset(&series.values)))
+            .copied()
             .collect();
         days.sort_unstable();
         days.dedup();
@@ -226,12 +228,8 @@ impl<'a> Course<'a> {
             panel,
             options,
             trees: match given {
-                Some(given) => given.early.map(Cow::Borrowed),
-                None => days
-                    .last()
-                    .filter(|_| learns_trees(panel, options))
-                    .and_then(|days| trees(panel, &events_before, options, hours - 24 * days))
-                    .map(Cow::Owned),
+                Some(_) => vec![],
+                None => early_trees(panel, &events_before, options),
             },
             given,
             early_counts: match given {
@@ -290,6 +288,16 @@ impl<'a> Course<'a> {
         })
     }
 
+    /// Trees for the origins of any series.
+    fn trees_as_of(&self) -> Vec<TreesAsOf<'_>> {
+        let own = self.trees.iter().map(|(hours, model)| TreesAsOf {
+            hours: *hours,
+            model,
+        });
+        let given = self.given.iter().flat_map(|given| given.early).copied();
+        own.chain(given).collect()
+    }
+
     fn train_series(&self, index: usize) -> TrainedSeries {
         let panel = self.panel;
         let series = &panel.series[index];
@@ -304,18 +312,17 @@ impl<'a> Course<'a> {
             onset,
             horizon: self.options.horizon_hours,
         };
-        let cut = panel.hours() - 24 * origin_days(panel.hours() - onset);
-        let early = self.early.iter().find(|design| design.hours == cut);
-        let structurals = structurals(
-            early.expect("every cut has a design"),
-            &quiet,
-            onset,
-            |_| true,
-        );
+        let fit = |days: &usize| {
+            let cut = panel.hours() - 24 * days;
+            let early = self.early.iter().find(|design| design.hours == cut);
+            let early = early.expect("every cut has a design");
+            structurals(early, &quiet, onset, |_| true)
+        };
+        let fits: Vec<Structurals> = fit_days(panel.hours() - onset).iter().map(fit).collect();
         let decision = contest::decide(
             history,
-            &structurals,
-            self.trees.as_deref(),
+            &fits,
+            &self.trees_as_of(),
             &self.early_counts,
             self.options,
         );

@@ -233,8 +233,13 @@ pub(crate) struct Validation {
 
 /// Lets every state candidate forecast from each origin (`cuts`: known hours on the local grid,
 /// ascending; weights of their errors beside them). Autoregressions and seasons are fitted before the
-/// first.
-pub(crate) fn validate(local: &LocalHistory, cuts: &[(usize, f64)], ahead: usize) -> Validation {
+/// first, autoregressions again at the cuts named in `fits`.
+pub(crate) fn validate(
+    local: &LocalHistory,
+    cuts: &[(usize, f64)],
+    fits: &[usize],
+    ahead: usize,
+) -> Validation {
     let values = local.values.as_slice();
     let logarithm = Scale::logarithm(mean(values));
     let logarithms = logarithm.of(values);
@@ -264,7 +269,7 @@ pub(crate) fn validate(local: &LocalHistory, cuts: &[(usize, f64)], ahead: usize
         mstl_ets: MstlEts::best(on_logarithms, local.phase),
         autoregressions: autoregressions(&known.until(first), logarithm, |_| true),
     };
-    let points = validation_points(&early, &known, local.phase, cuts, ahead);
+    let points = validation_points(&early, &known, local.phase, (cuts, fits), ahead);
     Validation { early, points }
 }
 
@@ -288,14 +293,20 @@ fn validation_points(
     step: &StateStep,
     all: &Known<'_>,
     phase: usize,
-    cuts: &[(usize, f64)],
+    (cuts, fits): (&[(usize, f64)], &[usize]),
     ahead: usize,
 ) -> Vec<Vec<Vec<f64>>> {
     let first = cuts.first().map_or(all.counts.len(), |cut| cut.0);
     let mut states = step.started(&all.until(first), phase);
+    let mut refitted;
+    let mut fitted_now = &step.autoregressions;
     let mut from_each = Vec::with_capacity(cuts.len());
     for &(cut, _) in cuts {
         let known = all.until(cut);
+        if cut > first && fits.contains(&cut) {
+            refitted = autoregressions(&known, step.logarithm, |_| true);
+            fitted_now = &refitted;
+        }
         let simple = simple_paths(&known, ahead);
         let mut points: Vec<Vec<f64>> = simple
             .iter()
@@ -312,7 +323,7 @@ fn validation_points(
             });
             points.push(path.unwrap_or_else(|| points[0].clone()));
         }
-        for fitted in &step.autoregressions {
+        for fitted in fitted_now {
             let path = fitted
                 .as_ref()
                 .and_then(|fitted| fitted_points(fitted, &known, ahead));

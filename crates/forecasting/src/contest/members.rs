@@ -32,9 +32,11 @@ pub(crate) fn blank() -> SeriesParameters {
     }
 }
 
+/// What the state candidates say from each origin, the autoregressions as fitted to so many hours.
 pub(super) fn state_members(
     history: &History<'_>,
     origins: &[Origin],
+    fits: &[usize],
 ) -> (Validation, Vec<Member>) {
     let onset = history.onset;
     let local = LocalHistory::new(&history.values[onset..], &history.hour_of_week[onset..]);
@@ -54,7 +56,11 @@ pub(super) fn state_members(
         .map(|horizon| horizon.length)
         .max()
         .unwrap_or(0);
-    let validation = validate(&local, &cuts, ahead);
+    let fits: Vec<usize> = fits
+        .iter()
+        .map(|hours| local.known(hours - onset).len())
+        .collect();
+    let validation = validate(&local, &cuts, &fits, ahead);
     let points = |candidate: usize| {
         let from = |(horizon, points): (&Horizon, &Vec<Vec<f64>>)| horizon.pick(&points[candidate]);
         horizons.iter().zip(&validation.points).map(from).collect()

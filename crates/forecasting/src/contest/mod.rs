@@ -2,7 +2,8 @@
 //! there decides what is served.
 //!
 //! Origins lie a day apart over the last days of the history. Parameters are fitted before the
-//! first of them; state steps run at each. Nothing at or after an origin is seen from it.
+//! first of them, in a long history again on the way; state steps run at each. Nothing at or after
+//! an origin is seen from it.
 //!
 //! The contest is held on the series as it would have been without events ([`crate::effects`]), so
 //! that no candidate is blamed or praised for one; scores and intervals are those of what happened.
@@ -22,14 +23,13 @@ use crate::intervals::{Intervals, Missed};
 use crate::metrics::{evaluate_values, pinball_of};
 use crate::model::served_weights;
 use crate::train::TrainOptions;
-use crate::trees::TreesModel;
 use crate::weighting;
 
 pub(crate) use members::blank;
 use members::{Member, combined, state_members};
 use origins::Origin;
-pub(crate) use origins::{History, origin_days};
-pub(crate) use tables::Structurals;
+pub(crate) use origins::{History, fit_days, origin_days, trees_days};
+pub(crate) use tables::{Structurals, TreesAsOf};
 
 /// Shares of climatology's own quantiles that the backtest chooses from.
 const SHARES: [f64; 2] = [0.0, 0.5];
@@ -67,13 +67,14 @@ pub(crate) struct Decision {
 /// Holds the contest.
 pub(crate) fn decide(
     history: History<'_>,
-    structurals: &Structurals,
-    trees: Option<&TreesModel>,
+    structurals: &[Structurals],
+    trees: &[TreesAsOf<'_>],
     prior: &CountPrior,
     options: &TrainOptions,
 ) -> Decision {
     let origins = history.origins();
-    let (validation, mut members) = state_members(&history, &origins);
+    let fits: Vec<usize> = structurals.iter().map(|fit| fit.trained_to).collect();
+    let (validation, mut members) = state_members(&history, &origins, &fits);
     let contest = Contest {
         history,
         origins,
@@ -81,9 +82,7 @@ pub(crate) fn decide(
     };
     let climatology = contest.climatology(&mut members);
     let gains = contest.prophets(&mut members);
-    if let Some(trees) = trees {
-        members.push(contest.trees(trees));
-    }
+    members.extend(contest.trees(trees));
     let error = |member: &Member| {
         // Where the count mixture is alone, someone must stand in for series that are no counts.
         let is_left = options.candidates == [CandidateKind::CountMixture];
@@ -211,7 +210,8 @@ pub(crate) fn decide(
 struct Contest<'a> {
     history: History<'a>,
     origins: Vec<Origin>,
-    structurals: &'a Structurals,
+    /// Of every fit, oldest first.
+    structurals: &'a [Structurals],
 }
 
 impl Contest<'_> {

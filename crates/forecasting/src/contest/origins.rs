@@ -4,13 +4,35 @@ use crate::model::Row;
 use crate::schema::SeriesState;
 use crate::weighting;
 
-/// Days of origins for histories of at least so many hours.
-const ORIGIN_DAYS: [(usize, usize); 3] = [(10 * 168, 14), (3 * 168, 7), (0, 4)];
+/// For histories of at least so many hours, how many days before the end candidates are fitted, the
+/// days since then holding an origin each. A long history has more origins: how far one misses can
+/// be told from five weeks, not from two. It is fitted again on the way, so as to be judged no
+/// staler than it is served. The first fit has eight weeks to itself, or half of less.
+const FIT_DAYS: [(usize, &[usize]); 4] = [
+    (13 * 168, &[35, 21, 7]),
+    (10 * 168, &[14]),
+    (3 * 168, &[7]),
+    (0, &[4]),
+];
+
+/// How many days before the end of a history of so many hours candidates are fitted for its
+/// origins, longest ago first.
+pub(crate) fn fit_days(hours: usize) -> &'static [usize] {
+    let fits = |&&(least, _): &&(usize, _)| hours >= least;
+    FIT_DAYS.iter().find(fits).map_or(&[], |&(_, days)| days)
+}
 
 /// Days of origins that a history of so many hours has.
 pub(crate) fn origin_days(hours: usize) -> usize {
-    let fits = |&&(least, _): &&(usize, usize)| hours >= least;
-    ORIGIN_DAYS.iter().find(fits).map_or(0, |&(_, days)| days)
+    fit_days(hours).first().copied().unwrap_or(0)
+}
+
+/// The same for trees, which are fitted once more where half of the newest days are left: those
+/// that are served are fresh, and the newest origins count most.
+pub(crate) fn trees_days(hours: usize) -> Vec<usize> {
+    let days = fit_days(hours);
+    let half = days.last().map(|days| days / 2);
+    days.iter().copied().chain(half).collect()
 }
 
 /// A series' history on the panel's grid.

@@ -18,6 +18,35 @@ pub(crate) struct Structurals {
     pub(crate) trained_to: usize,
 }
 
+impl Structurals {
+    fn of(&self, kind: CandidateKind) -> Option<&Structural> {
+        match kind {
+            CandidateKind::ProphetAdditive => self.additive.as_ref(),
+            _ => self.multiplicative.as_ref(),
+        }
+    }
+
+    /// Parameters of a series with these models alone.
+    fn parameters(&self, gain: f64) -> SeriesParameters {
+        let mut parameters = blank();
+        if let Some(additive) = &self.additive {
+            parameters.additive = additive.with_gain(gain);
+        }
+        if let Some(multiplicative) = &self.multiplicative {
+            parameters.multiplicative = multiplicative.with_gain(gain);
+        }
+        parameters
+    }
+}
+
+/// Trees as of a moment.
+#[derive(Clone, Copy)]
+pub(crate) struct TreesAsOf<'a> {
+    /// Hours on the panel's grid after which nothing was seen.
+    pub(crate) hours: usize,
+    pub(crate) model: &'a TreesModel,
+}
+
 /// Climatology in its best variant.
 pub(super) struct Climate {
     pub(super) variant: (f64, f64),
@@ -26,65 +55,80 @@ pub(super) struct Climate {
 }
 
 impl Contest<'_> {
-    /// Lets a table candidate forecast from every origin.
-    fn table_points(
-        &self,
-        kind: CandidateKind,
-        parameters: &SeriesParameters,
-        trained_to: usize,
-    ) -> Vec<Vec<f64>> {
+    /// Which fit an origin is seen with: the newest that saw nothing after it.
+    fn fit_of(&self, origin: &Origin) -> usize {
+        let is_known = |fit: &&Structurals| fit.trained_to <= origin.known;
+        let known = self.structurals.iter().take_while(is_known).count();
+        known.saturating_sub(1)
+    }
+
+    /// Lets a table candidate forecast from every origin, with the parameters of each fit.
+    fn table_points(&self, kind: CandidateKind, fits: &[SeriesParameters]) -> Vec<Vec<f64>> {
         let from = |origin: &Origin| {
+            let fit = self.fit_of(origin);
             let mut points = Vec::with_capacity(self.history.horizon);
+            let trained_to = self.structurals[fit].trained_to;
             self.history.each_row(*origin, trained_to, |row| {
-                points.push(parameters.candidate(kind, row).mean);
+                points.push(fits[fit].candidate(kind, row).mean);
             });
             points
         };
         self.origins.iter().map(from).collect()
     }
 
-    pub(super) fn trees(&self, model: &TreesModel) -> Member {
+    /// What trees say from each origin, the newest that saw nothing after it; the first must have
+    /// some.
+    pub(super) fn trees(&self, learned: &[TreesAsOf<'_>]) -> Option<Member> {
         let history = TreesHistory::new(&TreesSeries {
             values: self.history.values,
             hour_of_week: self.history.hour_of_week,
         });
-        let lengths = || {
-            self.origins
-                .iter()
-                .map(|at| self.history.ahead_of(*at).len())
+        let model = |origin: &Origin| {
+            let known = learned.iter().filter(|one| one.hours <= origin.known);
+            known.max_by_key(|one| one.hours).map(|one| one.model)
         };
-        let rows: Vec<f64> = self
-            .origins
-            .iter()
-            .zip(lengths())
-            .flat_map(|(origin, ahead)| history.rows(origin.known, ahead))
-            .collect();
-        let mut points = model
-            .predict_rows(&rows)
-            .into_iter()
-            .map(|point| point.max(0.0));
-        Member {
-            kind: CandidateKind::Trees,
-            points: lengths()
-                .map(|ahead| points.by_ref().take(ahead).collect())
-                .collect(),
+        model(self.origins.first()?)?;
+        let mut points = Vec::with_capacity(self.origins.len());
+        // Rows of origins with the same trees go through them side by side.
+        let same = |a: &Origin, b: &Origin| match (model(a), model(b)) {
+            (Some(a), Some(b)) => std::ptr::eq(a, b),
+            _ => false,
+        };
+        for origins in self.origins.chunk_by(same) {
+            let ahead = |origin: &Origin| self.history.ahead_of(*origin).len();
+            let rows = origins
+                .iter()
+                .flat_map(|at| history.rows(at.known, ahead(at)));
+            let rows: Vec<f64> = rows.collect();
+            let mut counts = model(&origins[0])?.predict_rows(&rows).into_iter();
+            for origin in origins {
+                let path = counts.by_ref().take(ahead(origin));
+                points.push(path.map(|count| count.max(0.0)).collect());
+            }
         }
+        let kind = CandidateKind::Trees;
+        Some(Member { kind, points })
     }
 
     pub(super) fn climatology(&self, members: &mut Vec<Member>) -> Climate {
-        let first = self.origins[0].known;
         let onset = self.history.onset;
-        let learned = Climatology::learn(
-            &self.history.values[onset..first],
-            &self.history.hour_of_week[onset..first],
-        );
+        let learn = |fit: &Structurals| {
+            let known = onset..fit.trained_to;
+            let hours = &self.history.hour_of_week[known.clone()];
+            Climatology::learn(&self.history.values[known], hours)
+        };
+        let learned: Vec<Climatology> = self.structurals.iter().map(learn).collect();
         let tried = VARIANTS.map(|variant| {
-            let climatology = learned.with_variant(variant);
+            let varied = learned.iter().map(|one| one.with_variant(variant));
+            let varied: Vec<Climatology> = varied.collect();
             let (mut points, mut raw) = (vec![], vec![]);
             for origin in &self.origins {
                 let mut path = vec![];
                 let mut hour = origin.known;
-                self.history.each_row(*origin, first, |row| {
+                let fit = self.fit_of(origin);
+                let climatology = &varied[fit];
+                let trained_to = self.structurals[fit].trained_to;
+                self.history.each_row(*origin, trained_to, |row| {
                     path.push(climatology.forecast(row).mean);
                     let quantiles = Calibration::NONE.apply(climatology.quantiles(row));
                     raw.push((quantiles, self.history.values[hour]));
@@ -124,27 +168,18 @@ impl Contest<'_> {
 
     /// Adds the Prophet kinds with the gain that errs least; gives the gains.
     pub(super) fn prophets(&self, members: &mut Vec<Member>) -> [f64; 2] {
-        let mut parameters = blank();
-        let to = self.structurals.trained_to;
-        let fitted = [
-            (CandidateKind::ProphetAdditive, &self.structurals.additive),
-            (
-                CandidateKind::ProphetMultiplicative,
-                &self.structurals.multiplicative,
-            ),
+        let kinds = [
+            CandidateKind::ProphetAdditive,
+            CandidateKind::ProphetMultiplicative,
         ];
-        fitted.map(|(kind, structural)| {
-            let Some(structural) = structural else {
+        kinds.map(|kind| {
+            if self.structurals.iter().any(|fit| fit.of(kind).is_none()) {
                 return 0.0;
-            };
+            }
             let tried = GAINS.map(|gain| {
-                let with_gain = structural.with_gain(gain);
-                if kind == CandidateKind::ProphetAdditive {
-                    parameters.additive = with_gain;
-                } else {
-                    parameters.multiplicative = with_gain;
-                }
-                let points = self.table_points(kind, &parameters, to);
+                let parameters = |fit: &Structurals| fit.parameters(gain);
+                let fits: Vec<SeriesParameters> = self.structurals.iter().map(parameters).collect();
+                let points = self.table_points(kind, &fits);
                 let member = Member { kind, points };
                 (self.error(&member.points), gain, member)
             });

@@ -12,7 +12,7 @@ use foretide_domain::HOUR;
 use super::check::check_covers;
 use super::{HourlyHistory, Origin, RegressorTrack, Work};
 use crate::candidate::CandidateKind;
-use crate::contest::origin_days;
+use crate::contest::{origin_days, trees_days};
 use crate::counts::CountPrior;
 use crate::effects::{PanelEvents, whole_again};
 use crate::panel::{PanelSeries, Regressor, TrainingPanel};
@@ -67,6 +67,13 @@ fn moments_apart(mut moments: Vec<DateTime<Utc>>, days: i64) -> Vec<DateTime<Utc
     moments
 }
 
+/// Hours up to which trees are learned for the validation before an origin.
+pub(super) fn trees_hours(origin: Origin) -> Vec<usize> {
+    let known = origin.known_hours;
+    let days = trees_days(known).into_iter();
+    days.map(|days| known - 24 * days).collect()
+}
+
 impl<'a> Work<'a> {
     /// Up to when may be learned for an origin: before its validation, and before itself.
     pub(super) fn learning_ends(&self, origin: Origin) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -84,7 +91,17 @@ impl<'a> Work<'a> {
         moments.dedup();
         let mut grove = Grove::default();
         if is_needed(CandidateKind::Trees) {
-            let moments = moments_apart(moments.clone(), DAYS_OF_TREES);
+            let start = |origin: &Origin| self.histories[origin.series].start;
+            let between = |origin: &'_ Origin| {
+                let start = start(origin);
+                let hours = trees_hours(*origin).into_iter();
+                hours.map(move |hours| start + HOUR * hours as i32)
+            };
+            let mut moments = moments.clone();
+            moments.extend(firsts.iter().flat_map(between));
+            moments.sort_unstable();
+            moments.dedup();
+            let moments = moments_apart(moments, DAYS_OF_TREES);
             grove.trees = self.learn_at(&moments, |moment| self.learn_trees(moment));
         }
         if is_needed(CandidateKind::CountMixture) {

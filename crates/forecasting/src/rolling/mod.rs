@@ -14,13 +14,14 @@ use chrono::{DateTime, Utc};
 use foretide_domain::{HOUR, SeriesId};
 
 use crate::candidate::CandidateKind;
+use crate::contest::TreesAsOf;
 use crate::error::ForecastError;
 use crate::model::{PanelModel, served_weights};
 use crate::panel::{PanelSeries, Regressor, ScoringFrame, TrainingPanel};
 use crate::schema::STATE_HOURS;
 use crate::train::{Given, TrainOptions, train_with};
 use check::check;
-use grove::Grove;
+use grove::{Grove, trees_hours};
 
 /// One series with its own clock: no gaps, one finite non-negative value an hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -244,9 +245,15 @@ impl Work<'_> {
             candidates: self.options.candidates.clone(),
             ..TrainOptions::default()
         };
+        let moment = |hours: usize| history.start + HOUR * hours as i32;
         let (early, late) = self.learning_ends(origin);
+        let trees_for = |&hours: &usize| {
+            let model = grove.trees_as_of(moment(hours))?;
+            Some(TreesAsOf { hours, model })
+        };
+        let trees: Vec<TreesAsOf<'_>> = trees_hours(origin).iter().filter_map(trees_for).collect();
         let given = Given {
-            early: grove.trees_as_of(early),
+            early: &trees,
             late: grove.trees_as_of(late),
             early_counts: grove.counts_as_of(early),
             late_counts: grove.counts_as_of(late),

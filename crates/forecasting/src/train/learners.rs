@@ -2,17 +2,33 @@
 
 use std::borrow::Cow;
 
-use super::TrainOptions;
+use super::{TrainOptions, onset};
 use crate::candidate::CandidateKind;
-use crate::contest::Structurals;
+use crate::contest::{Structurals, trees_days};
 use crate::effects::PanelEvents;
-use crate::panel::TrainingPanel;
+use crate::panel::{PanelSeries, TrainingPanel};
 use crate::structural::{Design, Link, fit};
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
 
-/// Trees pay where they see more than one series.
-pub(super) fn learns_trees(panel: &TrainingPanel, options: &TrainOptions) -> bool {
-    options.trees && panel.series.len() > 1 && options.allows(CandidateKind::Trees)
+/// Trees for the origins of all series, as of several moments; with the hours each has seen. They
+/// pay where they see more than one series.
+pub(super) fn early_trees(
+    panel: &TrainingPanel,
+    events: &PanelEvents,
+    options: &TrainOptions,
+) -> Vec<(usize, TreesModel)> {
+    let is_wanted = options.trees && options.allows(CandidateKind::Trees);
+    if !is_wanted || panel.series.len() < 2 {
+        return vec![];
+    }
+    let active = |series: &PanelSeries| panel.hours() - onset(&series.values);
+    let longest = panel.series.iter().map(active).max().unwrap_or(0);
+    let learned = |days: usize| {
+        let hours = panel.hours() - 24 * days;
+        Some((hours, trees(panel, events, options, hours)?))
+    };
+    let days = trees_days(longest).into_iter();
+    days.filter_map(learned).collect()
 }
 
 /// Trees learned from the first hours of all series.
