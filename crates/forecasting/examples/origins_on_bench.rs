@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run --release -p foretide-forecasting --example origins_on_bench -- HISTORY OUT.csv HORIZON \
-//!     [CUTOFFS] [EVERY] [only=KIND,.. | without=KIND,..]
+//!     [CUTOFFS] [EVERY] [only=KIND,.. | without=KIND,..] [holidays=COUNTRY]
 //! ```
 //!
 //! HISTORY is a `.csv.gz` of unique_id,ds,y; CUTOFFS one of unique_id,cutoff (`-`: the end of each
@@ -17,9 +17,14 @@ use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc};
 use flate2::read::GzDecoder;
+use foretide_calendar::{Calendar, CalendarConfig, CalendarFeature};
 use foretide_forecasting::{
-    CandidateKind, HourlyHistory, Origin, OriginForecast, RollingOptions, forecast_origins,
+    CandidateKind, HourlyHistory, Origin, OriginForecast, RegressorTrack, RollingOptions,
+    forecast_origins,
 };
+
+/// What a word that names a country begins with.
+const HOLIDAYS: &str = "holidays=";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -34,10 +39,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => ends(&histories),
     };
     let origins: Vec<Origin> = origins.into_iter().step_by(every).collect();
+    let words = rest.get(2..).unwrap_or_default();
+    let countries = words.iter().filter_map(|word| word.strip_prefix(HOLIDAYS));
+    let regressors = countries
+        .map(|country| holidays(country, &histories))
+        .collect::<Result<Vec<_>, _>>()?;
     let options = RollingOptions {
         horizon_hours: horizon.parse()?,
         threads: 1,
-        candidates: rest.get(2).map_or(Ok(Vec::new()), |word| chosen(word))?,
+        candidates: words
+            .iter()
+            .find(|word| !word.starts_with(HOLIDAYS))
+            .map_or(Ok(Vec::new()), |word| chosen(word))?,
         ..RollingOptions::default()
     };
     let hour_of_week =
@@ -45,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let forecasts = forecast_origins(
         &histories,
         &hour_of_week,
-        &[],
+        &regressors,
         &origins,
         &options,
         &|_, _| {},
@@ -53,6 +66,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(Path::new(output), &names, &forecasts)?;
     report(&forecasts);
     Ok(())
+}
+
+/// The holidays of a country in every hour of the histories and two weeks beyond.
+fn holidays(country: &str, histories: &[HourlyHistory]) -> Result<RegressorTrack, Box<dyn Error>> {
+    let calendar = Calendar::new(CalendarConfig {
+        country: country.to_owned(),
+        ..CalendarConfig::default()
+    })?;
+    let end =
+        |history: &HourlyHistory| history.start + TimeDelta::hours(history.values.len() as i64);
+    let first = histories.iter().map(|history| history.start).min();
+    let last = histories.iter().map(end).max();
+    let (first, last) = first.zip(last).ok_or("there is no history")?;
+    let hours = (last - first).num_hours() as usize + 336;
+    Ok(RegressorTrack {
+        name: format!("holiday_{country}"),
+        start: first,
+        values: calendar.column(CalendarFeature::HolidayFlag, first, hours),
+    })
 }
 
 fn chosen(word: &str) -> Result<Vec<CandidateKind>, Box<dyn Error>> {

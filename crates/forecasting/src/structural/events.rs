@@ -9,6 +9,7 @@ use super::LOG_LIMIT;
 use super::cholesky::solve;
 use super::design::{Design, dot};
 use super::fit::{LogFit, NormalEquations, fit_log, is_active};
+use crate::statistics::mean;
 
 /// Longest stretch of hours that is held out at once: a week.
 const LONGEST_EVENT: usize = 168;
@@ -59,6 +60,8 @@ struct Study<'a> {
     means: Vec<f64>,
     targets: Vec<f64>,
     normal: NormalEquations,
+    /// Logarithm of the mean count.
+    level: f64,
     dispersion: f64,
     /// How much more sums over days scatter than independent hours would make them.
     clustering: f64,
@@ -90,6 +93,7 @@ impl<'a> Study<'a> {
             normal: NormalEquations::gather(design, onset, &means, &targets),
             means,
             targets,
+            level: mean(counts).ln(),
             dispersion: (squares / counts.len() as f64).max(f64::MIN_POSITIVE),
             clustering: (of_days / squares.max(f64::MIN_POSITIVE)).max(1.0),
         }
@@ -131,7 +135,9 @@ impl<'a> Study<'a> {
             }
             let coefficients = rest.solve(self.design, self.dispersion)?;
             for (row, hour) in hours() {
-                let with = dot(row, &coefficients).clamp(-LOG_LIMIT, LOG_LIMIT);
+                // Kept near the level, whatever unit counts are in: bytes go beyond exp(20).
+                let away = (dot(row, &coefficients) - self.level).clamp(-LOG_LIMIT, LOG_LIMIT);
+                let with = self.level + away;
                 let moved = row[column] * coefficients[column];
                 gained += self.counts[hour] * moved - (with.exp() - (with - moved).exp());
             }

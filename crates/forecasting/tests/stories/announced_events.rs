@@ -157,6 +157,20 @@ fn a_single_past_campaign_is_believed_when_all_series_saw_it() {
 }
 
 #[test]
+fn bytes_are_moved_by_an_event_as_counts_are() {
+    let counts = workspace(&PAST, 0.35, 11);
+    let mut bytes = counts.clone();
+    for series in &mut bytes.series {
+        for value in &mut series.values {
+            *value *= 1e9;
+        }
+    }
+    for (bytes, counts) in raised(&bytes).into_iter().zip(raised(&counts)) {
+        assert!((0.2..0.6).contains(&bytes), "{bytes} {counts}");
+    }
+}
+
+#[test]
 fn quieter_holidays_are_foreseen() {
     let factors = raised(&workspace(&PAST, 0.35, 11));
     for factor in &factors[..3] {
