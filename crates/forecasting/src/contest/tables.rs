@@ -190,3 +190,103 @@ impl Contest<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contest::{History, fit_days, trees_days};
+    use crate::trees::{FEATURES, Linear};
+
+    const HOURS: usize = 15 * 168;
+
+    struct Series {
+        values: Vec<f64>,
+        hour_of_week: Vec<u8>,
+        factors: Vec<f64>,
+        fits: Vec<Structurals>,
+    }
+
+    impl Series {
+        fn new() -> Self {
+            let fit = |days: &usize| Structurals {
+                additive: None,
+                multiplicative: None,
+                trained_to: HOURS - 24 * days,
+            };
+            Self {
+                values: (0..HOURS).map(|hour| (hour % 24) as f64 + 1.0).collect(),
+                hour_of_week: (0..HOURS).map(|hour| (hour % 168) as u8).collect(),
+                factors: vec![1.0; HOURS],
+                fits: fit_days(HOURS).iter().map(fit).collect(),
+            }
+        }
+
+        fn contest(&self) -> Contest<'_> {
+            let history = History {
+                values: &self.values,
+                factors: &self.factors,
+                hour_of_week: &self.hour_of_week,
+                onset: 0,
+                horizon: 24,
+            };
+            Contest {
+                history,
+                origins: history.origins(),
+                structurals: &self.fits,
+            }
+        }
+    }
+
+    /// Trees that move every hour by so many units.
+    fn moving_by(units: f64) -> TreesModel {
+        TreesModel {
+            linear: Linear {
+                intercept: units,
+                weights: vec![0.0; FEATURES.len()],
+            },
+            trees: vec![],
+        }
+    }
+
+    #[test]
+    fn each_origin_is_seen_with_the_newest_fit_before_it() {
+        let series = Series::new();
+        let contest = series.contest();
+        assert_eq!(contest.origins.len(), 35);
+        for origin in &contest.origins {
+            let fit = contest.fit_of(origin);
+            assert!(series.fits[fit].trained_to <= origin.known);
+            let next = series.fits.get(fit + 1);
+            assert!(next.is_none_or(|next| next.trained_to > origin.known));
+        }
+    }
+
+    #[test]
+    fn trees_see_nothing_after_an_origin_and_are_the_newest_that_do_not() {
+        let series = Series::new();
+        let contest = series.contest();
+        let models: Vec<(usize, TreesModel)> = trees_days(HOURS)
+            .into_iter()
+            .map(|days| (HOURS - 24 * days, moving_by(days as f64)))
+            .collect();
+        let learned: Vec<TreesAsOf<'_>> = models
+            .iter()
+            .map(|(hours, model)| TreesAsOf {
+                hours: *hours,
+                model,
+            })
+            .collect();
+        let all = contest.trees(&learned).expect("the first origin has trees");
+        assert_eq!(all.points.len(), contest.origins.len());
+        for (index, one) in learned.iter().enumerate() {
+            let alone = TreesAsOf { hours: 0, ..*one };
+            let alone = contest.trees(&[alone]).expect("trees as of the start");
+            let until = learned.get(index + 1).map_or(HOURS, |next| next.hours);
+            for (at, origin) in contest.origins.iter().enumerate() {
+                let is_seen_by = (one.hours..until).contains(&origin.known);
+                assert_eq!(all.points[at] == alone.points[at], is_seen_by);
+            }
+        }
+        assert!(contest.trees(&learned[1..]).is_none());
+    }
+}
