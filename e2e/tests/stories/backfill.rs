@@ -11,7 +11,7 @@ use foretide_domain::{Clock as _, Measure, SystemClock, TimeSpan};
 use foretide_e2e::{Installation, Setup, Shape};
 use foretide_lake::buckets::BucketStore;
 use foretide_lake::{Lake, LakeConfig, open_object_store};
-use foretide_test_support::{Azurite, or_skip, wait_until};
+use foretide_test_support::{Azurite, Postgres, or_skip, wait_until};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt};
 use polars::prelude::{ParquetWriter, df};
@@ -235,6 +235,20 @@ async fn counted(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_months_are_brought_in_through_pause_kill_and_repair() -> anyhow::Result<()> {
+    four_months_are_brought_in(Setup::new(Shape::OneProcess)?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_four_months_come_in_through_eight_processes_on_postgresql() -> anyhow::Result<()>
+{
+    let Some(postgres) = or_skip(Postgres::start().await)? else {
+        return Ok(());
+    };
+    let setup = Setup::new(Shape::EightProcesses)?.on_postgres(postgres);
+    four_months_are_brought_in(setup).await
+}
+
+async fn four_months_are_brought_in(setup: Setup) -> anyhow::Result<()> {
     let Some(azurite) = or_skip(Azurite::start().await)? else {
         return Ok(());
     };
@@ -244,7 +258,7 @@ async fn four_months_are_brought_in_through_pause_kill_and_repair() -> anyhow::R
     exports
         .begin_second_blob(exports.first + Days::new(60))
         .await?;
-    let mut installation = Setup::new(Shape::OneProcess)?
+    let mut installation = setup
         .with(
             "/ingestion/files",
             json!({
