@@ -352,6 +352,19 @@ mod tests {
     }
 
     #[test]
+    fn a_season_keeps_out_who_knows_another() {
+        let named = |season: Season| season.candidates();
+        assert!(named(Season::Auto).is_empty(), "all");
+        for kind in [CandidateKind::MstlEts, CandidateKind::DoubleSeasonalLog] {
+            assert!(!named(Season::Day).contains(&kind), "{kind}");
+            assert!(named(Season::Week).contains(&kind), "{kind}");
+        }
+        assert!(named(Season::Day).contains(&CandidateKind::EtsLog));
+        assert!(!named(Season::Week).contains(&CandidateKind::EtsLog));
+        assert_eq!(named(Season::None), [CandidateKind::Climatology]);
+    }
+
+    #[test]
     fn a_capacity_is_a_number_or_learned() {
         assert_eq!(capacity("auto"), Ok(Capacity::Auto));
         assert_eq!(capacity("12.5"), Ok(Capacity::Fixed(12.5)));
