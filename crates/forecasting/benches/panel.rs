@@ -3,8 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 use divan::counter::ItemsCount;
 use foretide_forecasting::{
-    HourlyHistory, Origin, PanelSeries, RollingOptions, ScoringFrame, TrainOptions, TrainingPanel,
-    forecast_origins, train,
+    CandidateKind, HourlyHistory, Origin, PanelSeries, RollingOptions, ScoringFrame, TrainOptions,
+    TrainingPanel, forecast_origins, train,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -99,14 +99,19 @@ fn fit_and_forecast_960_hours(bencher: divan::Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
-fn predict_1000_series_48_hours(bencher: divan::Bencher<'_, '_>) {
+/// States, counts, features and native prediction, of models of all candidates and of some.
+#[divan::bench(args = [&[] as &[CandidateKind], &[CandidateKind::Trees]])]
+fn predict_1000_series_48_hours(bencher: divan::Bencher<'_, '_>, candidates: &[CandidateKind]) {
     let panel = panel(1_000);
     let few = TrainingPanel {
         series: panel.series[..20].to_vec(),
         ..panel.clone()
     };
-    let mut model = train(&few, &TrainOptions::default(), &mut |_, _| {})
+    let options = TrainOptions {
+        candidates: candidates.to_vec(),
+        ..TrainOptions::default()
+    };
+    let mut model = train(&few, &options, &mut |_, _| {})
         .expect("the panel is valid")
         .model;
     model.schema.series = panel

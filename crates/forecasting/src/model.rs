@@ -183,13 +183,15 @@ impl PanelModel {
             mean: Vec::with_capacity(inputs.rows()),
             drivers: vec![0.0; inputs.rows() * width],
         };
+        let tree_counts = self.tree_counts(inputs);
         for index in 0..inputs.rows() {
             let row = inputs.row(index);
             let series = inputs.series[index] as usize;
             let parameters = &self.series[series];
             let drivers = &mut prediction.drivers[index * width..(index + 1) * width];
             let (reserved, calendar) = drivers.split_at_mut(RESERVED_DRIVERS.len());
-            let quiet = self.weighted_mean(parameters, inputs, index, &row, reserved);
+            let trees = tree_counts.get(index).copied();
+            let quiet = self.weighted_mean(parameters, inputs, (index, &row), trees, reserved);
             // Parts that cancel may leave a rounding error below zero.
             let quiet = quiet.max(0.0);
             let quantiles = parameters.quantiles(quiet, inputs.band[index] as usize, &row);
@@ -210,12 +212,38 @@ impl PanelModel {
         Ok(prediction)
     }
 
+    /// What the trees say of each row in which they weigh something, and zero of others; nothing
+    /// where there are no trees.
+    fn tree_counts(&self, inputs: &PanelInputs) -> Vec<f64> {
+        let Some(trees) = &self.trees else {
+            return vec![];
+        };
+        let is_wanted = |row: &usize| {
+            let parameters = &self.series[inputs.series[*row] as usize];
+            parameters.weights[CandidateKind::Trees.index()] > 0.0
+        };
+        let wanted: Vec<usize> = (0..inputs.rows()).filter(is_wanted).collect();
+        let features = |&row: &usize| self.features(inputs, row);
+        let rows: Vec<&[f64]> = wanted.iter().map(features).collect();
+        let mut counts = vec![0.0; inputs.rows()];
+        for (row, count) in wanted.into_iter().zip(trees.predict_each(&rows)) {
+            counts[row] = count;
+        }
+        counts
+    }
+
+    fn features<'a>(&self, inputs: &'a PanelInputs, row: usize) -> &'a [f64] {
+        let width = self.schema.feature_width();
+        &inputs.features[row * width..(row + 1) * width]
+    }
+
+    /// `trees` is what they say of the row.
     fn weighted_mean(
         &self,
         parameters: &SeriesParameters,
         inputs: &PanelInputs,
-        index: usize,
-        row: &Row,
+        (index, row): (usize, &Row),
+        trees: Option<f64>,
         reserved: &mut [f64],
     ) -> f64 {
         let mut mean = 0.0;
@@ -237,13 +265,10 @@ impl PanelModel {
             }
         }
         let weight = parameters.weights[CandidateKind::Trees.index()];
-        if let (Some(trees), true) = (&self.trees, weight > 0.0) {
-            let width = self.schema.feature_width();
-            let features = &inputs.features[index * width..(index + 1) * width];
-            for (sum, part) in reserved
-                .iter_mut()
-                .zip(trees.parts(features, row.week_level))
-            {
+        if let (Some(count), true) = (trees, weight > 0.0) {
+            let features = self.features(inputs, index);
+            let parts = TreesModel::parts_of(count, features, row.week_level);
+            for (sum, part) in reserved.iter_mut().zip(parts) {
                 mean += weight * part;
                 *sum += weight * part;
             }

@@ -65,8 +65,8 @@ pub struct StateStep {
     /// The logarithmic scale of the series.
     pub logarithm: Scale,
     /// Smoothing constants: daily on counts and logarithms, double seasonal on counts and
-    /// logarithms.
-    pub smoothings: [Smoothing; SMOOTHINGS],
+    /// logarithms. None is one that weighs nothing.
+    pub smoothings: [Option<Smoothing>; SMOOTHINGS],
     /// Seasons found by MSTL and the smoothing of the rest, if there are weeks enough.
     pub mstl_ets: Option<MstlEts>,
     /// The autoregressions that could be fitted, in the order of [`STATE_CANDIDATES`].
@@ -123,8 +123,8 @@ impl StateStep {
     }
 
     /// What every state candidate says about the hours after the known ones, `ahead` hours each.
-    /// One that could not be fitted, or looks further back than is known, says what seasonal naive
-    /// does.
+    /// One that could not be fitted, looks further back than is known or weighs nothing says what
+    /// seasonal naive does.
     pub(crate) fn paths(&self, local: &LocalHistory, ahead: usize) -> Vec<Vec<Parts>> {
         let counts = local.values.as_slice();
         let logarithms = self.logarithm.of(counts);
@@ -160,7 +160,13 @@ impl StateStep {
             .mstl_ets
             .filter(|_| is_wanted(CandidateKind::MstlEts))
             .and_then(|fitted| fitted.refitted(&logarithms, local.phase));
+        let kinds = &STATE_CANDIDATES[FIRST_SMOOTHING..MSTL_ETS];
+        let mut smoothings = self.smoothings;
+        for (constants, kind) in smoothings.iter_mut().zip(kinds) {
+            *constants = constants.filter(|_| is_wanted(*kind));
+        }
         Self {
+            smoothings,
             mstl_ets,
             autoregressions: autoregressions(&known, self.logarithm, is_wanted),
             ..self
@@ -168,7 +174,7 @@ impl StateStep {
     }
 
     /// Every smoothing where it starts on known values, the first of which lies at hour `phase` of the
-    /// week. None is one that could not be fitted.
+    /// week. None is one that could not be fitted or weighs nothing.
     fn started(
         &self,
         known: &Known<'_>,
@@ -177,7 +183,7 @@ impl StateStep {
         std::array::from_fn(|index| match self.smoothings.get(index) {
             Some(constants) => {
                 let scale = self.smoothing_scale(index);
-                Some((scale, Smoothed::start(*constants, known.on(scale))))
+                Some((scale, Smoothed::start((*constants)?, known.on(scale))))
             }
             None => {
                 let fitted = self.mstl_ets.as_ref()?;
@@ -265,7 +271,8 @@ pub(crate) fn validate(
             pick(&daily, on_logarithms),
             pick(&double, on_counts),
             pick(&double, on_logarithms),
-        ],
+        ]
+        .map(Some),
         mstl_ets: MstlEts::best(on_logarithms, local.phase),
         autoregressions: autoregressions(&known.until(first), logarithm, |_| true),
     };

@@ -2,12 +2,15 @@
 //!
 //! Rows part at random, so a branch at each node would be guessed wrong half of the time. Here the
 //! next node is looked up instead, a few rows take their steps side by side, and a tree is passed by
-//! all rows before the next one is fetched.
+//! as many rows as stay at hand before the next one is fetched.
 
 use super::tree::{Node, Tree};
 
 /// Rows that take their steps side by side.
 const LANES: usize = 8;
+
+/// Rows that pass all trees before the next ones do: few enough to stay in a core's cache.
+const BATCH: usize = 512;
 
 /// Where a row goes from a node: the child for values above the threshold, that for the others. A
 /// leaf leads to itself.
@@ -78,25 +81,31 @@ impl Steps {
         }
         at.map(|at| self.values[at as usize])
     }
-}
 
-/// What the trees add up to for each row of `width` columns, of which the features stand from
-/// column `head` on: the sums of [`Tree::value`] in the trees' order.
-pub(super) fn sums(trees: &[Tree], rows: &[f64], width: usize, head: usize) -> Vec<f64> {
-    let features: Vec<&[f64]> = rows.chunks_exact(width).map(|row| &row[head..]).collect();
-    let mut sums = vec![0.0; features.len()];
-    for tree in trees {
-        let tree = Steps::new(tree);
-        let (groups, rest) = features.as_chunks::<LANES>();
+    /// Adds the value of each row to its sum.
+    fn add(&self, rows: &[&[f64]], sums: &mut [f64]) {
+        let (groups, rest) = rows.as_chunks::<LANES>();
         let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
         for (sums, &rows) in sums.iter_mut().zip(groups) {
-            for (sum, value) in sums.iter_mut().zip(tree.values(rows)) {
+            for (sum, value) in sums.iter_mut().zip(self.values(rows)) {
                 *sum += value;
             }
         }
         for (sum, &row) in sums_rest.iter_mut().zip(rest) {
-            let [value] = tree.values([row]);
+            let [value] = self.values([row]);
             *sum += value;
+        }
+    }
+}
+
+/// What the trees add up to for each row of features: the sums of [`Tree::value`] in the trees'
+/// order.
+pub(super) fn sums(trees: &[Tree], rows: &[&[f64]]) -> Vec<f64> {
+    let trees: Vec<Steps> = trees.iter().map(Steps::new).collect();
+    let mut sums = vec![0.0; rows.len()];
+    for (rows, sums) in rows.chunks(BATCH).zip(sums.chunks_mut(BATCH)) {
+        for tree in &trees {
+            tree.add(rows, sums);
         }
     }
     sums
@@ -132,15 +141,16 @@ mod tests {
                 nodes: vec![Node::Leaf(0.5)],
             },
         ];
-        // Two columns before the features, and thresholds themselves among the values.
-        let rows: Vec<f64> = (0..4 * 21_u32)
+        // More than a batch, no whole number of lanes, and thresholds themselves among the values.
+        let values: Vec<f64> = (0..2 * (BATCH as u32 + 21))
             .map(|at| f64::from(at * 7 % 11) / 10.0)
             .collect();
+        let rows: Vec<&[f64]> = values.chunks_exact(2).collect();
         let expected: Vec<f64> = rows
-            .chunks_exact(4)
-            .map(|row| trees.iter().map(|tree| tree.value(&row[2..])).sum())
+            .iter()
+            .map(|row| trees.iter().map(|tree| tree.value(row)).sum())
             .collect();
-        assert_eq!(sums(&trees, &rows, 4, 2), expected);
+        assert_eq!(sums(&trees, &rows), expected);
         assert!(expected.contains(&7.5) && expected.contains(&-0.5));
     }
 }

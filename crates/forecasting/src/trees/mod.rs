@@ -106,12 +106,19 @@ impl TreesModel {
     /// [`Self::predict`] for many rows, one after the other, at once.
     #[must_use]
     pub fn predict_rows(&self, rows: &[f64]) -> Vec<f64> {
-        let trees = forest::sums(&self.trees, rows, ROW_WIDTH, ROW_HEAD);
-        let count = |(row, trees): (&[f64], f64)| {
+        let rows: Vec<&[f64]> = rows.chunks_exact(ROW_WIDTH).collect();
+        self.predict_each(&rows)
+    }
+
+    /// [`Self::predict`] for many rows, wherever they lie, at once.
+    pub(crate) fn predict_each(&self, rows: &[&[f64]]) -> Vec<f64> {
+        let features: Vec<&[f64]> = rows.iter().map(|row| &row[ROW_HEAD..]).collect();
+        let trees = forest::sums(&self.trees, &features);
+        let count = |(row, trees): (&&[f64], f64)| {
             let (head, features) = row.split_at(ROW_HEAD);
             head[0] + head[1] * (self.linear.value(features) + trees)
         };
-        rows.chunks_exact(ROW_WIDTH).zip(trees).map(count).collect()
+        rows.iter().zip(trees).map(count).collect()
     }
 }
 
@@ -121,8 +128,16 @@ impl TreesModel {
     /// weekly season; what the model moves, as recent level; and what was cut below zero.
     #[must_use]
     pub fn parts(&self, row: &[f64], week_level: f64) -> [f64; RESERVED_DRIVERS.len()] {
+        Self::parts_of(self.predict(row), row, week_level)
+    }
+
+    /// [`Self::parts`] of a count that is known already.
+    pub(crate) fn parts_of(
+        count: f64,
+        row: &[f64],
+        week_level: f64,
+    ) -> [f64; RESERVED_DRIVERS.len()] {
         let anchor = row[0];
-        let count = self.predict(row);
         let bounds = count.max(0.0) - count;
         let season = anchor - week_level;
         [week_level, 0.0, 0.0, season, count - anchor, bounds]
