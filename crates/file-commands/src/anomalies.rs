@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use foretide_anomalies::{Detector, DetectorOptions, Observation, detect};
 use foretide_series_files::{
     ColumnKind, FillGaps, HistoryFile, HistoryOptions, PointSeries, SeriesFileError, StampClock,
-    TableWriter, Value,
+    TableWriter, Value, check_output,
 };
 
 use crate::arguments::{AnomaliesArgs, Fill};
@@ -24,6 +24,7 @@ const LISTED: usize = 15;
 /// Reads, scores, writes, and says where alerts are.
 pub(crate) fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
     let begun = Instant::now();
+    check_output(&args.output, &[&args.history])?;
     let mut watch = Watch::new(args)?;
     if args.history.is_dir() {
         for (name, path) in files_in(&args.history)? {

@@ -160,11 +160,11 @@ pub struct ForecastArgs {
     pub(crate) explain: bool,
     /// Adds `p`, the probability that an hour exceeds this; `auto` learns from the history what an
     /// hour of the week stays under 19 times in 20.
-    #[arg(long, value_name = "N|auto", value_parser = capacity, conflicts_with = "threshold_sd")]
+    #[arg(long, value_name = "N|auto", value_parser = capacity, allow_negative_numbers = true, conflicts_with = "threshold_sd")]
     pub(crate) capacity: Option<Capacity>,
     /// Adds `p`, the probability that an hour exceeds the mean of the last 30 known days plus so
     /// many standard deviations.
-    #[arg(long, value_name = "K", value_parser = factor)]
+    #[arg(long, value_name = "K", value_parser = factor, allow_negative_numbers = true)]
     pub(crate) threshold_sd: Option<f64>,
     /// Leaves out series under 14 days and names them, instead of refusing the file.
     #[arg(long, conflicts_with = "cutoffs")]
@@ -215,7 +215,7 @@ pub struct AnomaliesArgs {
     pub(crate) output: PathBuf,
     /// Score from which a point is an alert, 0.1 to 1; the detector's own rate of alerts
     /// decides otherwise.
-    #[arg(long, value_name = "SCORE", value_parser = threshold)]
+    #[arg(long, value_name = "SCORE", value_parser = threshold, allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
     /// What hours without a row had, in a history.
     #[arg(long, value_enum, value_name = "WITH")]
@@ -235,26 +235,51 @@ pub struct StaffingArgs {
     #[arg(long, value_name = "ID", requires = "forecast")]
     pub(crate) series: Option<String>,
     /// Incidents an hour, instead of a forecast.
-    #[arg(long, value_name = "N", conflicts_with = "forecast")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "forecast",
+        allow_negative_numbers = true
+    )]
     pub(crate) arrivals: Option<f64>,
     /// Mean hands-on time of an incident, minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true)]
     pub(crate) handling_minutes: f64,
     /// Share of incidents that shall be taken up in time.
-    #[arg(long, default_value_t = 0.8, value_name = "SHARE")]
+    #[arg(
+        long,
+        default_value_t = 0.8,
+        value_name = "SHARE",
+        allow_negative_numbers = true
+    )]
     pub(crate) answered: f64,
     /// What in time means.
-    #[arg(long, default_value_t = 15.0, value_name = "MINUTES")]
+    #[arg(
+        long,
+        default_value_t = 15.0,
+        value_name = "MINUTES",
+        allow_negative_numbers = true
+    )]
     pub(crate) within_minutes: f64,
     /// Largest share of their time that people are busy.
-    #[arg(long, default_value_t = 0.85, value_name = "SHARE")]
+    #[arg(
+        long,
+        default_value_t = 0.85,
+        value_name = "SHARE",
+        allow_negative_numbers = true
+    )]
     pub(crate) occupancy: f64,
     /// Mean time after which an incident nobody took up is dropped (Erlang-A); without it all wait
     /// (Erlang-C).
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true)]
     pub(crate) patience_minutes: Option<f64>,
     /// Quantile of the forecast that is planned for: 0.8 is enough in four hours of five.
-    #[arg(long, default_value_t = 0.8, value_name = "LEVEL")]
+    #[arg(
+        long,
+        default_value_t = 0.8,
+        value_name = "LEVEL",
+        allow_negative_numbers = true
+    )]
     pub(crate) covering: f64,
     /// Shifts on the local clock: NAME=HH-HH, separated by commas.
     #[arg(long, value_name = "SHIFTS", value_delimiter = ',', value_parser = shift,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use foretide_backtest_report::baselines::{Baseline, mase_scale};
 use foretide_backtest_report::{About, Backtest, Fan, Path as ForecastPath, Score, ServedBy};
@@ -12,7 +12,7 @@ use foretide_forecasting::FEWEST_HOURS;
 use foretide_series_files::{ColumnKind, HourlySeries, SeriesFileError, TableWriter, Value};
 
 use crate::arguments::BacktestArgs;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, check_place};
 use crate::rolling::{Carried, Served, forecast_all};
 use crate::terminal::table;
 
@@ -28,12 +28,16 @@ const MASE_SEASON: usize = 24;
 /// Reads, forecasts the past, and reports.
 pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
     let begun = Instant::now();
+    for place in [&args.html, &args.output].into_iter().flatten() {
+        check_place(place, &args.history, &args.engine)?;
+    }
+    ensure!(
+        args.html.is_none() || args.html != args.output,
+        "--html and --output name the same file: give each its own"
+    );
     let inputs = Inputs::read(&args.history, &args.engine)?;
     // Taken now, so that a place that cannot be written does not cost the whole computation.
     let writer = args.output.as_deref().map(table_writer).transpose()?;
-    if let Some(html) = &args.html {
-        writable(html)?;
-    }
     let mut judge = Judge::new(args, &inputs);
     let expected = inputs
         .cutoffs()
@@ -112,16 +116,6 @@ fn cannot_write(path: &Path) -> String {
         "cannot write {}; check that the folder exists and may be written to",
         path.display()
     )
-}
-
-/// Whether there is a folder to write to.
-fn writable(path: &Path) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    anyhow::ensure!(folder.is_dir(), cannot_write(path));
-    Ok(())
 }
 
 /// Scores forecasts as they come.

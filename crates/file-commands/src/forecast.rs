@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::Quantiles;
-use foretide_forecasting::HourlyHistory;
 use foretide_forecasting::risk::QuantileFunction;
 use foretide_forecasting::risk::learned_capacity;
-use foretide_series_files::{ColumnKind, TableWriter, Value};
+use foretide_forecasting::{FEWEST_HOURS, HourlyHistory};
+use foretide_series_files::{ColumnKind, SeriesFileError, TableWriter, Value};
 
 use crate::arguments::{Capacity, ForecastArgs};
-use crate::inputs::{Inputs, is_short};
+use crate::inputs::{Inputs, check_place, is_short};
 use crate::rolling::{Carried, Served, carried_by, forecast_all};
 
 /// Hours that a threshold of mean and standard deviations looks back on: 30 days.
@@ -23,6 +23,7 @@ const USUAL_SHARE: f64 = 0.95;
 /// Reads, forecasts, writes, and says what was done.
 pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let begun = Instant::now();
+    check_place(&args.output, &args.history, &args.engine)?;
     let inputs = Inputs::read(&args.history, &args.engine)?;
     let mut output = Output::create(args, &inputs)?;
     let mut carried = Carried::default();
@@ -50,6 +51,9 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         },
     )?;
     let fitted = fitting.elapsed();
+    if carried.forecasts() == 0 && !skipped.is_empty() {
+        return Err(nothing_left(&inputs).into());
+    }
     let rows = output.writer.rows();
     output.writer.finish()?;
     carried.print();
@@ -67,6 +71,14 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         args.output.display()
     );
     Ok(())
+}
+
+fn nothing_left(inputs: &Inputs) -> SeriesFileError {
+    SeriesFileError::of_file(
+        inputs.history.path(),
+        "has no series of 14 days or more, so --skip-short leaves nothing to forecast",
+        format!("give at least {FEWEST_HOURS} hours of a series"),
+    )
 }
 
 /// Names at most this many of the series that were left out.

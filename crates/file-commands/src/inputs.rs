@@ -1,14 +1,15 @@
 //! What the commands read, checked before anything is computed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use foretide_calendar::{Calendar, CalendarConfig, CalendarFeature, HOLIDAY_YEARS};
-use foretide_forecasting::{FEWEST_HOURS, RegressorTrack};
+use foretide_forecasting::{FEWEST_HOURS, RESERVED_DRIVERS, RegressorTrack};
 use foretide_series_files::{
-    Cutoff, HistoryFile, HourlySeries, Needed, SeriesFileError, read_cutoffs, read_regressors,
+    Cutoff, HistoryFile, HourlySeries, Needed, SeriesFileError, check_output, read_cutoffs,
+    read_regressors,
 };
 
 use crate::arguments::{EngineArgs, HistoryArgs};
@@ -37,11 +38,14 @@ impl Inputs {
         };
         let needed = needed(&file, &engine.horizon);
         let mut regressors = Vec::new();
-        for code in &engine.holidays {
+        for code in engine.holidays.iter().collect::<BTreeSet<_>>() {
             regressors.push(holidays(&history.history, code, history.time_zone, needed)?);
         }
         if let Some(path) = &engine.regressors {
             let read = read_regressors(path, options, needed)?;
+            for series in &read {
+                check_name(path, &series.name, &regressors)?;
+            }
             regressors.extend(read.into_iter().map(|series| RegressorTrack {
                 name: series.name,
                 start: series.start,
@@ -92,6 +96,31 @@ impl Inputs {
             ),
         ))
     }
+}
+
+/// Refuses to put a result where something is read from.
+pub(crate) fn check_place(
+    output: &Path,
+    history: &HistoryArgs,
+    engine: &EngineArgs,
+) -> Result<(), SeriesFileError> {
+    let mut read = vec![history.history.as_path()];
+    read.extend(engine.cutoffs.as_deref());
+    read.extend(engine.regressors.as_deref());
+    check_output(output, &read)
+}
+
+/// Refuses a regressor that could not be told from another driver of a forecast.
+fn check_name(path: &Path, name: &str, taken: &[RegressorTrack]) -> Result<(), SeriesFileError> {
+    if !RESERVED_DRIVERS.contains(&name) && taken.iter().all(|track| track.name != name) {
+        return Ok(());
+    }
+    let problem = format!("names a regressor {name:?}, as another driver of forecasts is called");
+    let advice = format!(
+        "rename it: {} and holiday_<country> are taken",
+        RESERVED_DRIVERS.join(", ")
+    );
+    Err(SeriesFileError::of_file(path, problem, advice))
 }
 
 /// Whether a series is too short to forecast.

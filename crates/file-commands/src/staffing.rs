@@ -1,13 +1,17 @@
 //! `staffing`: from arrivals, or a forecast file, to the people that they ask for. A draft.
 
-use anyhow::{Context, ensure};
+use std::path::Path;
+
+use anyhow::Context;
 use chrono::{TimeDelta, TimeZone, Timelike};
 use foretide_calendar::{Calendar, CalendarConfig};
 use foretide_forecasting::staffing::{
     HourlyNeed, ShiftPattern, StaffingPlan, Target, Work, Workload, analysts_needed, hourly_needs,
     performance, plan_shifts,
 };
-use foretide_series_files::{ColumnKind, TableWriter, Value, WrittenForecast, read_forecasts};
+use foretide_series_files::{
+    ColumnKind, SeriesFileError, TableWriter, Value, WrittenForecast, check_output, read_forecasts,
+};
 
 use crate::arguments::{Shift, StaffingArgs};
 use crate::terminal::table;
@@ -25,22 +29,32 @@ pub(crate) fn run(args: &StaffingArgs) -> anyhow::Result<()> {
         return steady(args, arrivals, &target);
     }
     let path = args.forecast.as_ref().context("--forecast or --arrivals")?;
-    let forecasts = read_forecasts(path)?;
-    for forecast in &forecasts {
-        ensure!(
-            forecasts.len() == 1 || args.series.is_some(),
-            "{} holds {} series: say which with --series, e.g. --series {}",
-            path.display(),
-            forecasts.len(),
-            forecast.id
-        );
+    if let Some(output) = &args.output {
+        check_output(output, &[path])?;
     }
-    let wanted = args.series.as_ref().unwrap_or(&forecasts[0].id);
-    let forecast = forecasts
-        .iter()
-        .find(|forecast| forecast.id == *wanted)
-        .with_context(|| format!("{} holds no series {wanted:?}", path.display()))?;
-    planned(args, forecast, &target)
+    let forecasts = read_forecasts(path)?;
+    planned(args, chosen(args, path, &forecasts)?, &target)
+}
+
+/// The forecast that is planned for.
+fn chosen<'a>(
+    args: &StaffingArgs,
+    path: &Path,
+    forecasts: &'a [WrittenForecast],
+) -> Result<&'a WrittenForecast, SeriesFileError> {
+    let refuse = |problem: String| {
+        let example = forecasts.first().map_or("ID", |forecast| &forecast.id);
+        let advice = format!("say which with --series, e.g. --series {example}");
+        SeriesFileError::of_file(path, problem, advice)
+    };
+    match (&args.series, forecasts) {
+        (None, [only]) => Ok(only),
+        (None, several) => Err(refuse(format!("holds {} series", several.len()))),
+        (Some(wanted), all) => all
+            .iter()
+            .find(|forecast| forecast.id == *wanted)
+            .ok_or_else(|| refuse(format!("holds no series {wanted:?}"))),
+    }
 }
 
 /// An hour like every other: how a few more or fewer people would do.

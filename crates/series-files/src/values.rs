@@ -187,7 +187,7 @@ pub(crate) fn number(
 ) -> Result<f64, SeriesFileError> {
     let refuse =
         |problem: String, advice: &str| SeriesFileError::at(file, place, column, problem, advice);
-    const MISSING: &str = "give a number, or remove the row and say --fill-gaps";
+    const MISSING: &str = "give a number, or remove the row (a history then needs --fill-gaps)";
     let value = match cell {
         Cell::Null => return Err(refuse("is empty".to_owned(), MISSING)),
         Cell::Number(value) => value,
@@ -209,7 +209,7 @@ pub(crate) fn number(
     }
     if !value.is_finite() || value.abs() > LARGEST {
         return Err(refuse(
-            format!("{value} is too large"),
+            format!("{value:e} is too large"),
             "give finite numbers up to 9e15",
         ));
     }

@@ -11,6 +11,7 @@ use polars::prelude::*;
 use tempfile::NamedTempFile;
 
 use crate::error::SeriesFileError;
+use crate::output::folder_of;
 
 /// Rows of a Parquet row group.
 const GROUP_ROWS: usize = 64 * 1024;
@@ -43,7 +44,6 @@ pub enum Value<'a> {
 #[derive(Debug)]
 pub struct TableWriter {
     path: PathBuf,
-    partial: PathBuf,
     columns: Vec<(String, ColumnKind)>,
     rows: u64,
     sink: Sink,
@@ -68,13 +68,10 @@ impl TableWriter {
     ) -> Result<Self, SeriesFileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.to_ascii_lowercase();
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(path);
         let unwritable = |error: &dyn std::fmt::Display| SeriesFileError::unwritable(path, error);
         let make = || {
-            let file = NamedTempFile::new_in(folder).map_err(|error| unwritable(&error))?;
+            let file = NamedTempFile::new_in(folder).map_err(|error| unwritable(&error.kind()))?;
             Ok::<_, SeriesFileError>(file.into_parts())
         };
         let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -106,7 +103,6 @@ impl TableWriter {
         };
         Ok(Self {
             path: path.to_path_buf(),
-            partial: temporary.to_path_buf(),
             columns,
             rows: 0,
             sink,
@@ -129,7 +125,7 @@ impl TableWriter {
             Sink::Gzipped(writer) => write_record(writer, values),
             Sink::Parquet(sink) => sink.push(values).map_err(|error| error.to_string()),
         };
-        written.map_err(|error| SeriesFileError::unwritable(&self.partial, &error))
+        written.map_err(|error| SeriesFileError::unwritable(&self.path, &error))
     }
 
     /// Rows written so far.

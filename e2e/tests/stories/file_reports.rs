@@ -52,7 +52,7 @@ async fn a_backtest_reports_scores_and_a_page() -> anyhow::Result<()> {
     let output = desk
         .runs("backtest --history history.csv --horizon 2 --html no/where.html")
         .await?;
-    refuses(&output, 1, &["cannot write no/where.html"]);
+    refuses(&output, 65, &["no/where.html", "no folder no"]);
     Ok(())
 }
 
@@ -97,8 +97,12 @@ async fn anomalies_are_found_in_a_folder_of_files() -> anyhow::Result<()> {
         .success()?;
     assert_eq!(desk.rows("one.csv")?.column("timestamp")[1], stamp(1));
 
-    let output = desk.runs("anomalies --history . --output x.txt").await?;
+    let output = desk.runs("anomalies --history cpu --output x.txt").await?;
     refuses(&output, 65, &["x.txt", ".csv"]);
+    let output = desk
+        .runs("anomalies --history cpu --output cpu/scores.csv")
+        .await?;
+    refuses(&output, 65, &["cpu/scores.csv", "lies in cpu"]);
     std::fs::create_dir_all(desk.path("empty"))?;
     let output = desk
         .runs("anomalies --history empty --output x.csv")
@@ -148,9 +152,9 @@ async fn a_forecast_becomes_a_draft_of_shifts() -> anyhow::Result<()> {
     );
     assert!(said.stdout.contains("17.4%"), "{}", said.stdout);
 
-    refuses(&desk.runs(command).await?, 1, &["2 series", "--series"]);
+    refuses(&desk.runs(command).await?, 65, &["2 series", "--series"]);
     let output = desk.runs(&format!("{command} --series c")).await?;
-    refuses(&output, 1, &["no series \"c\""]);
+    refuses(&output, 65, &["no series \"c\"", "--series a"]);
     let output = desk
         .runs(&format!("{command} --series a --shifts day=08-16"))
         .await?;

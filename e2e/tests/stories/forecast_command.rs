@@ -326,6 +326,46 @@ async fn short_series_can_be_left_out() -> anyhow::Result<()> {
     let forecasts = desk.rows("f.csv")?;
     assert_eq!(forecasts.rows.len(), 24);
     assert!(forecasts.column("unique_id").iter().all(|id| *id == "long"));
+
+    desk.put("history.csv", short)?;
+    let output = desk
+        .runs("forecast --history history.csv --output none.csv --skip-short")
+        .await?;
+    refuses(&output, 65, &["history.csv", "--skip-short leaves nothing"]);
+    assert!(!desk.path("none.csv").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_that_is_read_is_written_over() -> anyhow::Result<()> {
+    let desk = Desk::new()?;
+    let (kept, cutoffs) = (
+        history(&["a"], HOURS),
+        format!("unique_id,cutoff\na,{}\n", stamp(900)),
+    );
+    desk.put("history.csv", kept.clone())?;
+    desk.put("cutoffs.csv", cutoffs.clone())?;
+    for line in [
+        "forecast --history history.csv --output history.csv",
+        "forecast --history history.csv --output ./history.csv",
+        "forecast --history history.csv --cutoffs cutoffs.csv --output cutoffs.csv",
+        "backtest --history history.csv --html history.csv",
+        "backtest --history history.csv --output history.csv",
+        "anomalies --history history.csv --output history.csv",
+        "staffing --forecast history.csv --handling-minutes 5 --output history.csv",
+    ] {
+        refuses(&desk.runs(line).await?, 65, &["would be written over"]);
+    }
+    assert_eq!(desk.text("history.csv")?, kept);
+    assert_eq!(desk.text("cutoffs.csv")?, cutoffs);
+    let output = desk
+        .runs("forecast --history history.csv --output no/f.csv")
+        .await?;
+    refuses(&output, 65, &["no/f.csv", "there is no folder no"]);
+    let output = desk
+        .runs("backtest --history history.csv --html one.csv --output one.csv")
+        .await?;
+    refuses(&output, 1, &["the same file"]);
     Ok(())
 }
 
@@ -347,8 +387,8 @@ async fn wrong_usage_says_what_is_allowed() -> anyhow::Result<()> {
             vec!["holidays are known for", "DE"],
         ),
         (
-            "forecast --history h --output f --capacity=-1",
-            vec!["--capacity"],
+            "forecast --history h --output f --capacity -1",
+            vec!["--capacity", "a number from 0 on"],
         ),
         (
             "forecast --history h --output f --capacity 1 --threshold-sd 2",

@@ -129,8 +129,8 @@ pub(crate) fn decide(
     } else {
         CandidateKind::Climatology
     };
-    let to_beat = pinball(baseline).max(f64::MIN_POSITIVE);
-    let mut gain = 1.0 - pinball(CandidateKind::Ensemble) / to_beat;
+    let to_beat = pinball(baseline);
+    let mut gain = gain_over(to_beat, pinball(CandidateKind::Ensemble));
     let wins = gain > options.margin || !options.allows(baseline);
     let champion = if wins {
         CandidateKind::Ensemble
@@ -183,7 +183,7 @@ pub(crate) fn decide(
                 CandidateKind::CountMixture
             };
             weights[CandidateKind::CountMixture.index()] = mixed.share;
-            gain = 1.0 - score(kind, &mixed.outcomes).pinball / to_beat;
+            gain = gain_over(to_beat, score(kind, &mixed.outcomes).pinball);
             (kind, mixed.points, mixed.outcomes, Some(forecaster))
         }
         _ => (champion, points, outcomes, None),
@@ -204,6 +204,16 @@ pub(crate) fn decide(
         served: contest.paths(&points, &outcomes),
         hours_of_week,
         early: validation.early,
+    }
+}
+
+/// The share by which a loss is below the one to beat. Nothing is better than a loss of 0, so what
+/// equals it has gained nothing.
+fn gain_over(to_beat: f64, loss: f64) -> f64 {
+    if to_beat > 0.0 {
+        1.0 - loss / to_beat
+    } else {
+        0.0
     }
 }
 

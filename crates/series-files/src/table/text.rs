@@ -15,11 +15,24 @@ const LONGEST_RECORD: usize = 1 << 20;
 
 const BUFFER: usize = 128 * 1024;
 
+/// What UTF-16 begins with, as spreadsheets save "Unicode text".
+const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
 pub(super) fn columns(path: &Path, gzipped: bool) -> Result<Vec<String>, SeriesFileError> {
     let mut reader = open(path, gzipped)?;
     let header = reader
         .byte_headers()
         .map_err(|error| broken(path, &error))?;
+    if UTF_16
+        .iter()
+        .any(|mark| header.as_slice().starts_with(mark))
+    {
+        return Err(SeriesFileError::of_file(
+            path,
+            "is UTF-16 text",
+            "save it as CSV in UTF-8",
+        ));
+    }
     let columns: Vec<String> = header
         .iter()
         .map(|name| String::from_utf8_lossy(name).trim().to_owned())
