@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{Clock as _, SystemClock, TimeSpan, floor_hour};
+use foretide_domain::{TimeSpan, UseCase, floor_hour};
 use foretide_synthetic_workspace::{Plan, Workspace, append_arrivals};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::now;
 
 /// How long before today the history ends: long enough that a forecast issued then has settled.
 const HOURS_BEFORE_TODAY: i64 = 78;
@@ -14,8 +16,12 @@ const HOURS_BEFORE_TODAY: i64 = 78;
 const ANNOUNCED_IN_HOURS: i64 = 30;
 const ANNOUNCED_FOR_HOURS: i64 = 40;
 
+/// What Contoso's SOC says that it can carry in eight hours: under what the announced campaign brings
+/// at any hour of the week, so that a window is raised because of it and not because of the day.
+const CARRIED: f64 = 12.0;
+
 /// Contoso's exported tables. Time stands at the end of the history, a few days before the hour
-/// this machine's clock shows: proposals must not have expired before they are made.
+/// that the stories' clock shows: proposals must not have expired before they are made.
 #[derive(Debug)]
 pub struct Contoso {
     folder: TempDir,
@@ -30,7 +36,7 @@ impl Contoso {
     /// # Errors
     /// When the workspace cannot be made or written.
     pub fn with_history(history_days: u32) -> anyhow::Result<Self> {
-        let today = floor_hour(SystemClock.now());
+        let today = floor_hour(now());
         let now = today - TimeDelta::hours(HOURS_BEFORE_TODAY);
         let start = (now - TimeDelta::days(history_days.into())).date_naive();
         let plan = Plan {
@@ -100,10 +106,20 @@ impl Contoso {
         Ok(files)
     }
 
+    /// The use cases, with the capacity that the SOC has declared.
+    pub(crate) fn use_cases() -> Value {
+        let mut use_cases = UseCase::built_in();
+        for use_case in &mut use_cases {
+            if let Some(trigger) = &mut use_case.trigger {
+                trigger.capacity = Some(CARRIED);
+            }
+        }
+        json!(use_cases)
+    }
+
     /// The campaigns the SOC knows of, as the calendar configuration has them: those of the
     /// history, and one that begins tomorrow.
-    #[must_use]
-    pub fn campaigns(&self) -> Value {
+    pub(crate) fn campaigns(&self) -> Value {
         let start = self.today + TimeDelta::hours(ANNOUNCED_IN_HOURS);
         let ahead = json!({
             "name": "announced for tomorrow",

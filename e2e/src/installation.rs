@@ -18,6 +18,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::{Contoso, clock};
+
 const SERVICES: [&str; 8] = [
     "auditor",
     "ingestion",
@@ -70,6 +72,7 @@ impl Setup {
         }
         let config = json!({
             "data_dir": folder.path().join("data"),
+            "simulated_time": clock().setting(),
             "listen": listen,
             "identity": {
                 "service_token": SERVICE_TOKEN,
@@ -107,6 +110,14 @@ impl Setup {
     #[must_use]
     pub fn reading(self, folder: &Path) -> Self {
         self.with("/ingestion/files", json!({"locations": [{"url": folder}]}))
+    }
+
+    /// Works for Contoso: reads its exports, knows its announced campaigns and what its SOC can carry.
+    #[must_use]
+    pub fn working_for(self, contoso: &Contoso) -> Self {
+        self.reading(contoso.export())
+            .with("/feature_store/calendar/campaigns", contoso.campaigns())
+            .with("/use_cases", Contoso::use_cases())
     }
 
     /// Keeps tables and queue in PostgreSQL.
@@ -181,7 +192,7 @@ impl Setup {
     /// # Errors
     /// When something does not come up; the message holds the end of its log.
     pub async fn start(self) -> anyhow::Result<Installation> {
-        let emulator = Emulator::start(self.emulator_config.clone()).await?;
+        let emulator = Emulator::start(self.emulator_config.clone(), clock().shared()).await?;
         let shape = self.shape;
         let mut setup = self.connected_to(&emulator);
         if shape == Shape::EightProcesses {

@@ -21,6 +21,8 @@ use foretide_test_support::{ForetideOutput, ForetideProcess, foretide, free_port
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::clock;
+
 const SERVICE_TOKEN: &str = "token-of-the-services-at-scale";
 const OPERATOR_TOKEN: &str = "token-of-the-operator-at-scale";
 /// Days that are added up at once when the lake is checked.
@@ -154,16 +156,19 @@ impl Backfill {
     /// # Errors
     /// When one of them does not start.
     pub async fn start(&self) -> anyhow::Result<Reader> {
-        let emulator = Emulator::start(EmulatorConfig {
-            generated: Some(GeneratedConfig {
-                seed: self.workspace.seed,
-                start: self.workspace.start,
-                days: self.workspace.days,
-                rows: self.workspace.rows,
-            }),
-            query_row_limit: self.row_limit,
-            ..EmulatorConfig::default()
-        })
+        let emulator = Emulator::start(
+            EmulatorConfig {
+                generated: Some(GeneratedConfig {
+                    seed: self.workspace.seed,
+                    start: self.workspace.start,
+                    days: self.workspace.days,
+                    rows: self.workspace.rows,
+                }),
+                query_row_limit: self.row_limit,
+                ..EmulatorConfig::default()
+            },
+            clock().shared(),
+        )
         .await?;
         let folder = tempfile::Builder::new()
             .prefix("foretide-scale-")
@@ -212,6 +217,7 @@ impl Backfill {
         });
         json!({
             "data_dir": folder.join("data"),
+            "simulated_time": clock().setting(),
             "listen": {"host": "127.0.0.1", "ingestion": port},
             "identity": {
                 "service_token": SERVICE_TOKEN,

@@ -14,7 +14,9 @@ mod time;
 mod use_case;
 
 pub use arrival::ArrivalLag;
-pub use clock::{Clock, FixedClock, SharedClock, SimulatedClock, SystemClock};
+pub use clock::{
+    Clock, ClockSetting, FixedClock, RunningClock, SharedClock, SimulatedClock, machine_clock,
+};
 pub use ids::{ForecastId, IdError, JobId, ProposalId, RiskWindowId, RunId};
 pub use principal::{Principal, Role};
 pub use quantiles::{LEVELS, Quantiles, QuantilesError};

@@ -10,7 +10,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use axum::serve::Listener;
-use foretide_domain::{SharedClock, SystemClock};
+use foretide_domain::SharedClock;
 use http::{StatusCode, Uri};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -88,19 +88,11 @@ impl std::fmt::Debug for EmulatorHandle {
 }
 
 impl Emulator {
-    /// Starts an emulator on the machine's clock.
+    /// Starts an emulator: tokens expire and rows show by this clock.
     ///
     /// # Errors
     /// When the configuration cannot be served or the address is taken.
-    pub async fn start(config: EmulatorConfig) -> Result<EmulatorHandle, StartError> {
-        Self::start_with_clock(config, Arc::new(SystemClock)).await
-    }
-
-    /// Starts an emulator on another clock: tokens expire and rows show by it.
-    ///
-    /// # Errors
-    /// As [`Emulator::start`].
-    pub async fn start_with_clock(
+    pub async fn start(
         config: EmulatorConfig,
         clock: SharedClock,
     ) -> Result<EmulatorHandle, StartError> {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use foretide_domain::{Clock, SystemClock};
 use rand::Rng;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 /// How often and how patiently a request is repeated.
@@ -89,22 +88,27 @@ fn wait_for(response: &Response, policy: &RetryPolicy, attempt: u32) -> Option<D
     if !worth_it {
         return None;
     }
-    match retry_after(response.headers(), SystemClock.now()) {
+    match retry_after(response.headers()) {
         Some(asked) if asked > policy.max_wait => None,
         Some(asked) => Some(asked),
         None => Some(policy.backoff(attempt)),
     }
 }
 
-/// The wait that the `Retry-After` header asks for, in seconds or as an HTTP date.
+/// The wait that the `Retry-After` header asks for, in seconds or as an HTTP date. A date is taken
+/// relative to the answer's own `Date`, so that clocks that differ do not matter (RFC 9110, 10.2.3).
 #[must_use]
-pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u32>() {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = asked.parse::<u32>() {
         return Some(Duration::from_secs(u64::from(seconds)));
     }
-    let at = DateTime::parse_from_rfc2822(value)
-        .ok()?
-        .with_timezone(&Utc);
-    Some((at - now).to_std().unwrap_or(Duration::ZERO))
+    let wait = date(headers, &RETRY_AFTER)? - date(headers, &DATE)?;
+    Some(wait.to_std().unwrap_or(Duration::ZERO))
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
+    let text = headers.get(name)?.to_str().ok()?;
+    let moment = DateTime::parse_from_rfc2822(text.trim()).ok()?;
+    Some(moment.with_timezone(&Utc))
 }

@@ -1,13 +1,12 @@
 //! A job goes on in the trace of whoever pushed it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use foretide_db::Database;
 use foretide_db::testing::TestDatabase;
-use foretide_domain::SystemClock;
+use foretide_domain::RunningClock;
 use foretide_jobs::{Handler, Job, JobContext, Outcome, PushOptions, Queue, Worker, WorkerOptions};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -54,7 +53,12 @@ async fn the_trace_crosses_the_queue() {
     let database = Database::connect(&place.config, "orchestrator")
         .await
         .unwrap();
-    let queue = Queue::open(&database, Arc::new(SystemClock)).await.unwrap();
+    let queue = Queue::open(
+        &database,
+        RunningClock::starting_at("2026-11-23T06:00:00Z".parse().unwrap()).shared(),
+    )
+    .await
+    .unwrap();
 
     let span = tracing::info_span!("whoever pushes");
     let pusher = span.in_scope(foretide_telemetry::current_trace_id);

@@ -145,7 +145,7 @@ impl ReadBackConfig {
             longest: Duration::from_secs(10),
             ..Patience::default()
         };
-        let client = QueryClient::new(workspace, http, Arc::new(tokens), SharedClock::clone(clock))
+        let client = QueryClient::new(workspace, http, Arc::new(tokens))
             .map_err(ReadBackError::Workspace)?
             .with_patience(patience);
         Ok(WorkspaceRows { client })

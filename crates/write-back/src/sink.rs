@@ -117,9 +117,8 @@ impl SinkChoice {
         let tokens = IdentityTokens::new(identity, http.clone(), SharedClock::clone(clock))
             .map_err(SinkError::Identity)?;
         let key = "rule";
-        let client =
-            LogsIngestionClient::new(rule, http, Arc::new(tokens), SharedClock::clone(clock))
-                .map_err(|source| SinkError::Config { key, source })?;
+        let client = LogsIngestionClient::new(rule, http, Arc::new(tokens))
+            .map_err(|source| SinkError::Config { key, source })?;
         Ok(Arc::new(client.with_retry(retry)))
     }
 
@@ -151,7 +150,8 @@ impl SinkChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use foretide_domain::SystemClock;
+    use chrono::DateTime;
+    use foretide_domain::FixedClock;
 
     fn rule() -> RuleConfig {
         RuleConfig {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn problem(choice: SinkChoice) -> String {
-        let clock: SharedClock = Arc::new(SystemClock);
+        let clock: SharedClock = Arc::new(FixedClock(DateTime::UNIX_EPOCH));
         match choice.open(RetryPolicy::default(), &clock) {
             Ok(_) => "none".to_owned(),
             Err(error) => error.to_string(),

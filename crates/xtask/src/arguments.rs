@@ -4,7 +4,8 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     bench::{PARTS, Plan},
-    steps::{ALL, Selection},
+    selection::Selection,
+    steps::ALL,
 };
 
 /// Shown by `cargo xtask help`.
@@ -12,7 +13,10 @@ pub(crate) const HELP: &str = "\
 cargo xtask <command>
 
   test [--only a,b] [--skip a,b]   set up what is missing, run every check, end with a summary
+       [--changed]                 only what differs from the main branch touches, and what was left out
+       [--long]                    also what takes hours: stories at 16 moments, by two clocks
   test --list                      the checks, in order
+  clocks                           test --only clocks --long
   setup                            only install what the checks need, into .tools
   bench [--only a,b] [--peers]     measure forecasts and anomalies on ../shared/bench (m4, security,
         [--profile P]              load, nab; large), with peers beside; writes target/bench/report.md;
@@ -49,10 +53,16 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Resu
         None | Some("help" | "--help" | "-h") => Request::Help,
         Some("setup") => Request::Setup,
         Some("screenshot") => Request::Screenshot,
+        Some("clocks") => {
+            return Ok(Request::Test(Selection {
+                long: true,
+                ..Selection::only(&["clocks"])
+            }));
+        }
         Some("bench") => return parse_bench(arguments),
         Some("test") => return parse_test(arguments),
         Some(other) => {
-            bail!("`{other}` is not a command: test, setup, bench, screenshot or help")
+            bail!("`{other}` is not a command: test, clocks, setup, bench, screenshot or help")
         }
     };
     ensure!(
@@ -72,9 +82,19 @@ fn parse_test(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Req
         let names = match option.as_str() {
             "--list" => return Ok(Request::List),
             "--help" | "-h" => return Ok(Request::Help),
+            "--changed" => {
+                selection.changed = true;
+                continue;
+            }
+            "--long" => {
+                selection.long = true;
+                continue;
+            }
             "--only" => &mut selection.only,
             "--skip" => &mut selection.skip,
-            other => bail!("`{other}` is not an option of test: --only, --skip or --list"),
+            other => bail!(
+                "`{other}` is not an option of test: --only, --skip, --changed, --long or --list"
+            ),
         };
         let value = inline
             .or_else(|| arguments.next())
@@ -128,12 +148,23 @@ mod tests {
 
     #[test]
     fn steps_are_chosen_by_name() {
-        let Ok(Request::Test(selection)) = parsed("test --only fmt,clippy --skip=clippy") else {
+        let Ok(Request::Test(selection)) = parsed("test --only fmt,build --skip=build") else {
             panic!("a valid line was refused");
         };
         assert!(selection.includes("fmt"));
-        assert!(!selection.includes("clippy"));
+        assert!(!selection.includes("build"));
         assert!(!selection.includes("e2e"));
+    }
+
+    #[test]
+    fn what_takes_hours_is_asked_for() {
+        for line in ["clocks", "test --only clocks --long"] {
+            let Ok(Request::Test(selection)) = parsed(line) else {
+                panic!("`{line}` was refused");
+            };
+            assert!(selection.long && selection.includes("clocks"), "{line}");
+            assert!(!selection.includes("e2e"), "{line}");
+        }
     }
 
     #[test]
@@ -149,7 +180,7 @@ mod tests {
     #[test]
     fn mistakes_name_what_there_is() {
         for (line, expected) in [
-            ("tset", "test, setup"),
+            ("tset", "test, clocks"),
             ("test --only fnt", "fmt"),
             ("test --only", "step names"),
             ("test --fast", "--only, --skip"),

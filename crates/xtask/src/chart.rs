@@ -6,16 +6,17 @@ use anyhow::ensure;
 
 use crate::{
     layout::Layout,
-    run::{captured, plain},
+    record::Record,
+    run::{captured, recorded},
 };
 
 /// Lints and renders the chart.
 ///
 /// # Errors
 /// When Helm finds anything to complain about, or values that must be refused are taken.
-pub(crate) fn check(layout: &Layout) -> anyhow::Result<()> {
+pub(crate) fn check(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
     let chart = layout.root.join("charts/foretide");
-    plain(helm(layout).args(["lint", "--strict"]).arg(&chart))?;
+    recorded(helm(layout).args(["lint", "--strict"]).arg(&chart), record)?;
     let render = |values: Option<&PathBuf>| {
         let mut command = helm(layout);
         command.args(["template", "foretide"]).arg(&chart);
@@ -27,7 +28,11 @@ pub(crate) fn check(layout: &Layout) -> anyhow::Result<()> {
     render(None)?;
     for file in examples(layout, "ci")? {
         let manifests = render(Some(&file))?;
-        println!("{}: {} lines", file.display(), manifests.lines().count());
+        record.note(&format!(
+            "{}: {} lines",
+            file.display(),
+            manifests.lines().count()
+        ));
     }
     for file in examples(layout, "refused")? {
         ensure!(

@@ -42,6 +42,11 @@ impl Layout {
         })
     }
 
+    /// Where each step's output is kept.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("target/checks")
+    }
+
     /// Folder of the node tools and browser stories.
     pub(crate) fn browser(&self) -> PathBuf {
         self.root.join("e2e/browser")

@@ -3,10 +3,14 @@
 mod arguments;
 mod bench;
 mod chart;
+mod clocks;
 mod count;
 mod layout;
+mod record;
 mod room;
 mod run;
+mod rustdoc;
+mod selection;
 mod setup;
 mod steps;
 mod summary;
@@ -15,9 +19,17 @@ use std::process::ExitCode;
 
 use arguments::Request;
 use layout::Layout;
+use selection::Selection;
 
 fn main() -> ExitCode {
-    match dispatch() {
+    if let Some(folder) = rustdoc::is_asked_for() {
+        return ended(rustdoc::document_and_test(&folder));
+    }
+    ended(dispatch())
+}
+
+fn ended(outcome: anyhow::Result<bool>) -> ExitCode {
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -42,16 +54,19 @@ fn dispatch() -> anyhow::Result<bool> {
             Ok(true)
         }
         Request::Setup => {
-            setup::everything(&layout, &steps::Selection::default())?;
+            setup::everything(&layout, &Selection::default())?;
             Ok(true)
         }
-        Request::Test(selection) => Ok(steps::run(&layout, &selection)),
+        Request::Test(selection) => {
+            let selection = selection.resolved(&layout)?;
+            Ok(steps::run(&layout, &selection))
+        }
         Request::Bench(plan) => {
             bench::measure(&layout, &plan)?;
             Ok(true)
         }
         Request::Screenshot => {
-            setup::everything(&layout, &steps::Selection::only(&["browser"]))?;
+            setup::everything(&layout, &Selection::only(&["browser"]))?;
             steps::screenshot(&layout)
         }
     }

@@ -1,18 +1,22 @@
-//! Running other programs: shown as they run, counted, and without standard input.
+//! Running other programs: shown as they run, kept in a log, and never for ever.
 
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     os::unix::fs::MetadataExt,
     path::Path,
-    process::{Command, Stdio},
-    sync::Mutex,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, mpsc},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 
-use crate::{count::Count, layout::Layout};
+use crate::{layout::Layout, record::Record};
+
+/// Longest time for a program that is run outside of a step.
+const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 /// The cargo that runs this, in the repository.
 pub(crate) fn cargo(layout: &Layout) -> Command {
@@ -21,34 +25,26 @@ pub(crate) fn cargo(layout: &Layout) -> Command {
     command
 }
 
-/// Runs `command` with its output shown, and counts the tests it reports.
+/// Runs `command` with its output shown and recorded.
 ///
 /// # Errors
-/// When it cannot be run or ends with a failure.
-pub(crate) fn counted(command: &mut Command, count: &mut Count) -> anyhow::Result<()> {
+/// When it cannot be run, ends with a failure, or takes longer than the step may.
+pub(crate) fn recorded(command: &mut Command, record: &mut Record) -> anyhow::Result<()> {
     let shown = shown(command);
-    println!("$ {shown}");
+    record.note(&format!("$ {shown}"));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {shown}"))?;
-    let stdout = child.stdout.take().context("the child has no output")?;
-    let stderr = child
-        .stderr
-        .take()
-        .context("the child has no error output")?;
-    let counter = Mutex::new(&mut *count);
-    thread::scope(|scope| {
-        scope.spawn(|| pass_on(stdout, &mut std::io::stdout(), &counter));
-        scope.spawn(|| pass_on(stderr, &mut std::io::stderr(), &counter));
-    });
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("`{shown}` ended with {status}");
+    let limit = record.left();
+    let status = watched(&mut child, limit, record)?;
+    match status {
+        None => bail!("`{shown}` was killed: it had not ended when the step's time was over"),
+        Some(status) if !status.success() => bail!("`{shown}` ended with {status}"),
+        Some(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Runs `command` with its output shown.
@@ -56,7 +52,60 @@ pub(crate) fn counted(command: &mut Command, count: &mut Count) -> anyhow::Resul
 /// # Errors
 /// When it cannot be run or ends with a failure.
 pub(crate) fn plain(command: &mut Command) -> anyhow::Result<()> {
-    counted(command, &mut Count::default())
+    recorded(command, &mut Record::unkept(PATIENCE))
+}
+
+/// Waits for `child` while its output is passed on; nothing when it was killed at the limit.
+fn watched(
+    child: &mut Child,
+    limit: Duration,
+    record: &mut Record,
+) -> anyhow::Result<Option<ExitStatus>> {
+    let stdout = child.stdout.take().context("the child has no output")?;
+    let stderr = child
+        .stderr
+        .take()
+        .context("the child has no error output")?;
+    let id = child.id();
+    let record = Mutex::new(record);
+    let (ended, has_ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(|| pass_on(stdout, &mut std::io::stdout(), &record));
+        scope.spawn(|| pass_on(stderr, &mut std::io::stderr(), &record));
+        let watcher = scope.spawn(move || {
+            let in_time = has_ended.recv_timeout(limit) != Err(mpsc::RecvTimeoutError::Timeout);
+            if !in_time {
+                kill_tree(id);
+            }
+            in_time
+        });
+        let status = child.wait();
+        drop(ended);
+        let in_time = watcher.join().unwrap_or(true);
+        Ok(in_time.then_some(status?))
+    })
+}
+
+/// Kills a process and all that it has started.
+fn kill_tree(id: u32) {
+    for child in children(id) {
+        kill_tree(child);
+    }
+    let killed = Command::new("kill")
+        .args(["-KILL", &id.to_string()])
+        .output();
+    if let Err(error) = killed {
+        eprintln!("cannot kill process {id}: {error}");
+    }
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let listed = captured(Command::new("ps").args(["-o", "pid=", "--ppid", &id.to_string()]));
+    let listed = listed.unwrap_or_default();
+    listed
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// Runs `command` quietly and gives its standard output; its error output is in the error.
@@ -80,11 +129,11 @@ pub(crate) fn captured(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn pass_on(from: impl Read, to: &mut impl Write, count: &Mutex<&mut Count>) {
+fn pass_on(from: impl Read, to: &mut impl Write, record: &Mutex<&mut Record>) {
     for line in BufReader::new(from).split(b'\n') {
         let Ok(line) = line else { return };
         let text = String::from_utf8_lossy(&line);
-        count
+        record
             .lock()
             .expect("a reader of output does not panic")
             .read_line(&text);

@@ -11,10 +11,11 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
+    clocks,
     layout::{Layout, on_path},
     room,
     run::{apt_install, captured},
-    steps::Selection,
+    selection::Selection,
 };
 
 const UNPACK_HELM: &str = include_str!("unpack_helm.py");
@@ -33,15 +34,17 @@ struct Part {
     install: fn(&Layout) -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         name: "python",
-        needed_by: &["policy", "test", "chart", "e2e", "browser", "proto", "kql"],
+        needed_by: &[
+            "policy", "test", "chart", "e2e", "browser", "proto", "kql", "clocks",
+        ],
         install: |_| python(),
     },
     Part {
         name: "rust tools",
-        needed_by: &["policy", "test", "e2e", "browser"],
+        needed_by: &["policy", "test", "e2e", "browser", "clocks"],
         install: |layout| {
             venv(
                 layout,
@@ -52,7 +55,7 @@ const PARTS: [Part; 10] = [
     },
     Part {
         name: "node tools",
-        needed_by: &["proto", "test", "e2e", "browser"],
+        needed_by: &["proto", "test", "e2e", "browser", "clocks"],
         install: |layout| node_packages(layout, &layout.browser()),
     },
     Part {
@@ -67,12 +70,12 @@ const PARTS: [Part; 10] = [
     },
     Part {
         name: "kql engine",
-        needed_by: &["test", "e2e"],
+        needed_by: &["test", "e2e", "clocks"],
         install: |layout| venv(layout, "kql", include_str!("../requirements/kql.txt")),
     },
     Part {
         name: "microsoft's clients",
-        needed_by: &["e2e"],
+        needed_by: &["e2e", "clocks"],
         install: |layout| {
             venv(
                 layout,
@@ -88,13 +91,18 @@ const PARTS: [Part; 10] = [
     },
     Part {
         name: "postgresql",
-        needed_by: &["test", "e2e"],
+        needed_by: &["test", "e2e", "clocks"],
         install: postgresql,
     },
     Part {
         name: "chromium",
-        needed_by: &["browser"],
+        needed_by: &["browser", "clocks"],
         install: |_| chromium(),
+    },
+    Part {
+        name: "libfaketime",
+        needed_by: &["clocks"],
+        install: |_| libfaketime(),
     },
 ];
 
@@ -309,6 +317,17 @@ fn postgresql(layout: &Layout) -> anyhow::Result<()> {
         )?;
         Ok(())
     })
+}
+
+fn libfaketime() -> anyhow::Result<()> {
+    if !clocks::has_library() {
+        apt_install("setting the machine's clock for stories", &["libfaketime"])?;
+        ensure!(
+            clocks::has_library(),
+            "libfaketime is installed but not found"
+        );
+    }
+    Ok(())
 }
 
 fn chromium() -> anyhow::Result<()> {

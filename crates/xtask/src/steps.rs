@@ -1,14 +1,15 @@
 //! The checks, in order.
 
-use std::{path::PathBuf, process::Command, time::Instant};
+use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::{
-    chart,
-    count::Count,
+    chart, clocks,
     layout::Layout,
-    run::{cargo, counted, plain},
+    record::Record,
+    run::{cargo, recorded},
+    selection::Selection,
     setup,
     summary::{self, Outcome},
 };
@@ -19,99 +20,93 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// What it checks.
     pub(crate) what: &'static str,
-    run: fn(&Layout, &Selection, &mut Count) -> anyhow::Result<()>,
+    /// After so many minutes it is killed.
+    minutes: u64,
+    run: fn(&Layout, &Selection, &mut Record) -> anyhow::Result<()>,
 }
 
 /// All checks, in the order they run.
-pub(crate) const ALL: [Step; 11] = [
+pub(crate) const ALL: [Step; 12] = [
     Step {
         name: "setup",
         what: "installs what is missing",
+        minutes: 30,
         run: |layout, selection, _| setup::everything(layout, selection),
     },
     Step {
         name: "fmt",
         what: "rustfmt",
-        run: |layout, _, _| plain(cargo(layout).args(["fmt", "--all", "--check"])),
+        minutes: 5,
+        run: |layout, _, record| recorded(cargo(layout).args(["fmt", "--all", "--check"]), record),
     },
     Step {
         name: "proto",
         what: "buf lint and format",
-        run: |layout, _, _| proto(layout),
+        minutes: 5,
+        run: |layout, _, record| proto(layout, record),
     },
     Step {
         name: "policy",
         what: "cargo-deny: licences, bans, sources",
-        run: |layout, _, _| policy(layout),
+        minutes: 10,
+        run: |layout, _, record| policy(layout, record),
     },
     Step {
         name: "chart",
         what: "helm lint --strict, helm template",
-        run: |layout, _, _| chart::check(layout),
+        minutes: 5,
+        run: |layout, _, record| chart::check(layout, record),
     },
     Step {
         name: "kql",
         what: "every KQL text, by Microsoft's language service",
-        run: |layout, _, _| kql(layout),
+        minutes: 10,
+        run: |layout, _, record| kql(layout, record),
     },
     Step {
-        name: "clippy",
-        what: "clippy on all targets, warnings denied",
-        run: |layout, _, _| clippy(layout),
+        name: "build",
+        what: "everything, by clippy; warnings denied",
+        minutes: 45,
+        run: |layout, _, record| build(layout, record),
     },
     Step {
         name: "test",
         what: "unit, property and blackbox tests, with real counterparts",
-        run: |layout, _, count| unit_and_blackbox(layout, count),
+        minutes: 30,
+        run: unit_and_blackbox,
     },
     Step {
         name: "doc",
         what: "rustdoc, warnings denied, and doc tests",
-        run: |layout, _, count| doc(layout, count),
+        minutes: 20,
+        run: |layout, _, record| doc(layout, record),
     },
     Step {
         name: "e2e",
         what: "stories over the real binary and real counterparts",
-        run: |layout, _, count| {
+        minutes: 30,
+        run: |layout, _, record| {
             stories(
                 layout,
                 "package(foretide-e2e) - binary(browser)",
                 &[],
-                count,
+                record,
             )
         },
     },
     Step {
         name: "browser",
         what: "the console in headless Chromium, with axe",
-        run: |layout, _, count| stories(layout, "binary(browser)", &[], count),
+        minutes: 10,
+        run: |layout, _, record| stories(layout, "binary(browser)", &[], record),
+    },
+    Step {
+        name: "clocks",
+        what: "stories that end in a decision, at two other moments (--long: all stories, at all)",
+        minutes: 600,
+        run: |layout, selection, record| clocks::check(layout, selection.long, record),
     },
 ];
-
-/// Which checks to run.
-#[derive(Default)]
-pub(crate) struct Selection {
-    /// Only these, if any are named.
-    pub(crate) only: Vec<String>,
-    /// Not these.
-    pub(crate) skip: Vec<String>,
-}
-
-impl Selection {
-    /// Only the steps `names`.
-    pub(crate) fn only(names: &[&str]) -> Self {
-        Self {
-            only: names.iter().map(ToString::to_string).collect(),
-            skip: Vec::new(),
-        }
-    }
-
-    /// Whether the step `name` runs.
-    pub(crate) fn includes(&self, name: &str) -> bool {
-        let named = |names: &[String]| names.iter().any(|other| other == name);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
-    }
-}
 
 /// Runs the selected checks, all of them even when one fails; whether all went well. What the
 /// selected checks need is always set up first.
@@ -122,20 +117,32 @@ pub(crate) fn run(layout: &Layout, selection: &Selection) -> bool {
             continue;
         }
         println!("\n== {}: {}", step.name, step.what);
-        let begun = Instant::now();
-        let mut count = Count::default();
-        let result = (step.run)(layout, selection, &mut count);
-        if let Err(error) = &result {
-            println!("{} failed: {error:#}", step.name);
-        }
-        outcomes.push(Outcome {
-            name: step.name,
-            took: begun.elapsed(),
-            count,
-            error: result.err().map(|error| first_line(&error)),
-        });
+        outcomes.push(outcome(layout, selection, &step));
+    }
+    for left_out in &selection.left_out {
+        println!("left out: {left_out}");
     }
     summary::print(&outcomes)
+}
+
+fn outcome(layout: &Layout, selection: &Selection, step: &Step) -> Outcome {
+    let begun = std::time::Instant::now();
+    let limit = Duration::from_secs(60 * step.minutes);
+    let (result, record) = match Record::kept(&layout.logs(), step.name, limit) {
+        Ok(mut record) => ((step.run)(layout, selection, &mut record), record),
+        Err(error) => (Err(error), Record::unkept(limit)),
+    };
+    if let Err(error) = &result {
+        println!("{} failed: {error:#}", step.name);
+    }
+    Outcome {
+        name: step.name,
+        took: begun.elapsed(),
+        count: record.count(),
+        first_error: record.first_error().map(str::to_owned),
+        log: record.log().map(PathBuf::from),
+        error: result.err().map(|error| first_line(&error)),
+    }
 }
 
 /// Takes the pictures of the documentation.
@@ -145,8 +152,9 @@ pub(crate) fn run(layout: &Layout, selection: &Selection) -> bool {
 pub(crate) fn screenshot(layout: &Layout) -> anyhow::Result<bool> {
     let images = layout.root.join("docs/images");
     std::fs::create_dir_all(&images)?;
-    let pictures = [("FORETIDE_SCREENSHOTS", images)];
-    stories(layout, "binary(browser)", &pictures, &mut Count::default())?;
+    let pictures = [("FORETIDE_SCREENSHOTS", images.into_os_string())];
+    let mut record = Record::kept(&layout.logs(), "screenshot", Duration::from_secs(3600))?;
+    stories(layout, "binary(browser)", &pictures, &mut record)?;
     Ok(true)
 }
 
@@ -155,94 +163,105 @@ fn first_line(error: &anyhow::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn proto(layout: &Layout) -> anyhow::Result<()> {
+fn proto(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
     let buf = layout.browser().join("node_modules/.bin/buf");
     for arguments in [&["lint"][..], &["format", "--diff", "--exit-code"]] {
-        plain(
+        recorded(
             Command::new(&buf)
                 .args(arguments)
                 .env("PATH", layout.path_with_node())
                 .current_dir(layout.root.join("proto")),
+            record,
         )?;
     }
     Ok(())
 }
 
-fn kql(layout: &Layout) -> anyhow::Result<()> {
+fn kql(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
     for arguments in [&["--test"][..], &["check.mjs"]] {
-        plain(
+        recorded(
             Command::new("node")
                 .args(arguments)
                 .env("PATH", layout.path_with_node())
                 .current_dir(layout.kql()),
+            record,
         )?;
     }
     Ok(())
 }
 
-fn policy(layout: &Layout) -> anyhow::Result<()> {
-    plain(
+fn policy(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
+    recorded(
         Command::new(layout.rust_tool("cargo-deny"))
             .args(["--workspace", "--all-features", "--locked", "check"])
             .args(["--hide-inclusion-graph", "bans", "licenses", "sources"])
             .current_dir(&layout.root),
+        record,
     )
 }
 
-fn clippy(layout: &Layout) -> anyhow::Result<()> {
-    plain(
+/// The targets that are built and tested. All are named in one breath because cargo then gives their
+/// dependencies one set of features: nothing is built twice, which halves the disk a run needs.
+const TARGETS: [&str; 3] = ["--workspace", "--all-targets", "--locked"];
+
+/// What makes cargo compile our crates by clippy, which lints them and compiles them as rustc does:
+/// one compilation serves lints and tests.
+const BY_CLIPPY: (&str, &str) = ("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+
+/// Builds everything; a warning is a failure, but only once everything is built.
+fn build(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
+    recorded(
         cargo(layout)
-            .args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--quiet",
-            ])
-            .args(["--", "-D", "warnings"]),
-    )
+            .arg("build")
+            .args(TARGETS)
+            .arg("--quiet")
+            .env(BY_CLIPPY.0, BY_CLIPPY.1),
+        record,
+    )?;
+    ensure!(record.warnings() == 0, "there are warnings, see above");
+    Ok(())
 }
 
-/// The targets that are built and tested. Binaries and tests are named in one breath because cargo
-/// then gives their dependencies one set of features: nothing is built twice, which halves the disk
-/// a run needs.
-const TARGETS: [&str; 5] = ["--workspace", "--lib", "--bins", "--tests", "--locked"];
-
-/// Builds every binary and test.
-fn build(layout: &Layout) -> anyhow::Result<()> {
-    plain(cargo(layout).arg("build").args(TARGETS).arg("--quiet"))
-}
-
-fn unit_and_blackbox(layout: &Layout, count: &mut Count) -> anyhow::Result<()> {
-    build(layout)?;
+fn unit_and_blackbox(
+    layout: &Layout,
+    selection: &Selection,
+    record: &mut Record,
+) -> anyhow::Result<()> {
+    let filter = match &selection.packages {
+        None => "not package(foretide-e2e)".to_owned(),
+        Some(changed) => format!("({changed}) - package(foretide-e2e)"),
+    };
     let mut command = Command::new(layout.binaries.join("counterparts"));
     command
         .args(["postgres", "mlflow", "azurite", "kql", "--"])
         .arg(layout.rust_tool("cargo-nextest"))
         .args(["nextest", "run"])
         .args(TARGETS)
-        .args(["--no-fail-fast", "-E", "not package(foretide-e2e)"]);
-    counted(under_test(layout, &mut command), count)
+        .args(["--no-fail-fast", "--no-tests", "pass", "-E", &filter]);
+    recorded(under_test(layout, &mut command), record)
 }
 
-fn stories(
+/// Runs the stories that `filter` names, in this environment.
+///
+/// # Errors
+/// When one fails.
+pub(crate) fn stories(
     layout: &Layout,
     filter: &str,
-    environment: &[(&str, PathBuf)],
-    count: &mut Count,
+    environment: &[(&str, OsString)],
+    record: &mut Record,
 ) -> anyhow::Result<()> {
-    build(layout)?;
     let mut command = Command::new(layout.rust_tool("cargo-nextest"));
     command
         .args(["nextest", "run"])
         .args(TARGETS)
         .args(["--no-fail-fast", "-E", filter])
-        .args(["--success-output", "immediate", "--test-threads", "1"])
+        .args(["--success-output", "immediate"])
         .envs(environment.iter().map(|(name, value)| (name, value)));
     if let Some(chromium) = setup::find_chromium() {
         command.env("FORETIDE_CHROMIUM", chromium);
     }
-    counted(under_test(layout, &mut command), count).context("a story failed")
+    recorded(under_test(layout, &mut command), record).context("a story failed")
 }
 
 /// The environment of a test run: our binary, our tools, nothing may be skipped.
@@ -250,21 +269,21 @@ fn under_test<'c>(layout: &Layout, command: &'c mut Command) -> &'c mut Command 
     command
         .current_dir(&layout.root)
         .env("PATH", layout.path_with_node())
+        .env(BY_CLIPPY.0, BY_CLIPPY.1)
         .env("FORETIDE_TOOLS", &layout.tools)
         .env("FORETIDE_BIN", layout.binaries.join("foretide"))
         .env("FORETIDE_REQUIRE_COUNTERPARTS", "1")
 }
 
-fn doc(layout: &Layout, count: &mut Count) -> anyhow::Result<()> {
-    plain(
+/// Doc tests over the crates that are built already; on the way each crate's documentation is made,
+/// by this program in the place of rustdoc (see [`crate::rustdoc`]).
+fn doc(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
+    recorded(
         cargo(layout)
-            .args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
-            // with examples the features are those of the other checks
-            .args(["--lib", "--bins", "--examples"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-    )?;
-    counted(
-        cargo(layout).args(["test", "--workspace", "--doc", "--locked", "--quiet"]),
-        count,
+            .args(["test", "--workspace", "--doc", "--locked", "--quiet"])
+            .env(BY_CLIPPY.0, BY_CLIPPY.1)
+            .env("RUSTDOC", std::env::current_exe()?)
+            .env(crate::rustdoc::VARIABLE, layout.root.join("target/doc")),
+        record,
     )
 }

@@ -1,6 +1,6 @@
 //! The table at the end.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::count::Count;
 
@@ -12,6 +12,10 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// Tests it ran; a step without tests counts as one check.
     pub(crate) count: Count,
+    /// The first line of its output that named an error.
+    pub(crate) first_error: Option<String>,
+    /// Where all of its output lies.
+    pub(crate) log: Option<PathBuf>,
     /// Why it failed, if it did.
     pub(crate) error: Option<String>,
 }
@@ -51,6 +55,15 @@ pub(crate) fn print(outcomes: &[Outcome]) -> bool {
     }
     let seconds: f64 = outcomes.iter().map(|o| o.took.as_secs_f64()).sum();
     println!("{:<8} {seconds:>7.1}s", "all");
+    for outcome in outcomes {
+        if let Some(error) = &outcome.error {
+            let first = outcome.first_error.as_ref().unwrap_or(error);
+            println!("\n{} failed first with: {first}", outcome.name);
+            if let Some(log) = &outcome.log {
+                println!("its output lies in {}", log.display());
+            }
+        }
+    }
     println!("\n{} passed, {} failed", total.passed, total.failed);
     total.failed == 0
 }

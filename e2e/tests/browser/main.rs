@@ -14,8 +14,7 @@ async fn a_person_looks_around_and_approves() -> anyhow::Result<()> {
     };
     let mut contoso = Contoso::with_history(84)?;
     let installation = Setup::new(Shape::OneProcess)?
-        .reading(contoso.export())
-        .with("/feature_store/calendar/campaigns", contoso.campaigns())
+        .working_for(&contoso)
         .with(
             "/auditor/initial_phases",
             json!({"risk_period": "assisted"}),

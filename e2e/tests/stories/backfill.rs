@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
-use foretide_domain::{Clock as _, Measure, SystemClock, TimeSpan};
-use foretide_e2e::{Installation, Setup, Shape};
+use foretide_domain::{Measure, TimeSpan};
+use foretide_e2e::{Installation, Setup, Shape, now};
 use foretide_lake::buckets::BucketStore;
 use foretide_lake::{Lake, LakeConfig, open_object_store};
 use foretide_test_support::{Azurite, Postgres, or_skip, wait_until};
@@ -40,7 +40,7 @@ impl<'a> Exports<'a> {
         for container in ["am-securityincident", "jobs"] {
             azurite.create_container(container).await?;
         }
-        let first = SystemClock.now().date_naive() - Days::new(DAYS);
+        let first = now().date_naive() - Days::new(DAYS);
         let mut exports = Self {
             azurite,
             jobs: open(azurite, "az://jobs")?,
@@ -221,13 +221,13 @@ async fn counted(
     let lake = Lake::open(&LakeConfig::folder(
         &installation.folder().join("data/lake"),
     ))?;
-    let now = SystemClock.now() + TimeDelta::days(1);
+    let end = now() + TimeDelta::days(1);
     let span = TimeSpan {
-        start: now - TimeDelta::days(200),
-        end: now,
+        start: end - TimeDelta::days(200),
+        end,
     };
     let mut days = BTreeMap::new();
-    for row in BucketStore::new(lake).rows(measure, span, now).await? {
+    for row in BucketStore::new(lake).rows(measure, span, end).await? {
         *days.entry(row.event_time.date_naive()).or_default() += row.value;
     }
     Ok(days)

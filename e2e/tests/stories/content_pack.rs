@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use foretide_e2e::clock;
 use foretide_emulator::{ArmConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use foretide_http::ClientOptions;
 use foretide_test_support::{ForetideOutput, foretide};
@@ -19,7 +20,7 @@ struct Sentinel {
 
 impl Sentinel {
     async fn new() -> anyhow::Result<Self> {
-        let azure = Emulator::start(EmulatorConfig::default()).await?;
+        let azure = Emulator::start(EmulatorConfig::default(), clock().shared()).await?;
         let sentinel = Self {
             azure,
             folder: tempfile::tempdir()?,
@@ -30,7 +31,7 @@ impl Sentinel {
 
     fn in_phase(&self, phase: &str) -> anyhow::Result<()> {
         let arm = ArmConfig::default();
-        let config = json!({ "content": {
+        let config = json!({ "simulated_time": clock().setting(), "content": {
             "workspace": {
                 "endpoint": self.azure.base_url(),
                 "subscription_id": arm.subscription_id,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
+use foretide_domain::machine_clock;
 use foretide_emulator::{
     ClientConfig, Emulator, EmulatorConfig, EmulatorHandle, FederatedCredential, HttpsConfig,
     KqlEngineConfig, ManagedIdentityConfig, RuleConfig,
@@ -108,7 +109,12 @@ async fn start(
         }),
         ..EmulatorConfig::default()
     };
-    Ok(Emulator::start(config).await?)
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "these clients know no other clock"
+    )]
+    let clock = machine_clock();
+    Ok(Emulator::start(config, clock).await?)
 }
 
 fn describe(emulator: &EmulatorHandle, folder: &Path) -> anyhow::Result<Value> {

@@ -4,8 +4,8 @@
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use foretide_api::{ingestion::v1::IngestRequest, timestamp};
-use foretide_domain::{Clock, RunId, SystemClock};
-use foretide_e2e::{Installation, Setup, Shape};
+use foretide_domain::RunId;
+use foretide_e2e::{Installation, Setup, Shape, now};
 use foretide_test_support::{Postgres, or_skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ const WHY: &str = "incident 4711: who was locked out";
 /// A sign-in from the address, two days ago.
 fn sign_ins() -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir()?;
-    let time = (SystemClock.now() - TimeDelta::days(2)).to_rfc3339();
+    let time = (now() - TimeDelta::days(2)).to_rfc3339();
     let row = json!({"TimeGenerated": time, "ResultType": "50126", "IPAddress": ADDRESS});
     std::fs::write(folder.path().join("SigninLogs.ndjson"), format!("{row}\n"))?;
     Ok(folder)
@@ -25,7 +25,7 @@ fn sign_ins() -> anyhow::Result<TempDir> {
 async fn ingest(installation: &Installation) -> anyhow::Result<()> {
     let request = IngestRequest {
         run_id: RunId::new().to_string(),
-        as_of: timestamp(SystemClock.now()),
+        as_of: timestamp(now()),
         tables: vec!["SigninLogs".to_owned()],
     };
     let peers = installation.clients_of("operator")?;

@@ -23,8 +23,7 @@ fn a_day_before_the_campaign() -> anyhow::Result<Contoso> {
 
 fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
     setup
-        .reading(contoso.export())
-        .with("/feature_store/calendar/campaigns", contoso.campaigns())
+        .working_for(contoso)
         .with("/auditor/initial_phases", json!({USE_CASE: "assisted"}))
 }
 

@@ -43,8 +43,7 @@ async fn from_history_to_an_approved_action(setup: Setup) -> anyhow::Result<()> 
 /// Reads Contoso's export, knows its announced campaigns, and may propose.
 fn assisted(setup: Setup, contoso: &Contoso) -> Setup {
     setup
-        .reading(contoso.export())
-        .with("/feature_store/calendar/campaigns", contoso.campaigns())
+        .working_for(contoso)
         .with("/auditor/initial_phases/risk_period", json!("assisted"))
         .with("/auditor/initial_phases/attack_volume", json!("shadow"))
 }

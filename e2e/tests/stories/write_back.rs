@@ -23,8 +23,7 @@ async fn what_is_predicted_stands_in_sentinel_until_it_is_taken_back() -> anyhow
     let today = contoso.advance_to_today()?;
     let engine = or_skip(KqlEngine::start().await)?;
     let mut installation = Setup::new(Shape::OneProcess)?
-        .reading(contoso.export())
-        .with("/feature_store/calendar/campaigns", contoso.campaigns())
+        .working_for(&contoso)
         .with("/auditor/initial_phases/risk_period", json!("assisted"))
         .acting_in_sentinel(engine.as_ref())?
         .start()

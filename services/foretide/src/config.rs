@@ -1,10 +1,11 @@
 //! The whole configuration: one section a concern, every key with a default.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use foretide_config::{ConfigError, refused};
 use foretide_db::DatabaseConfig;
-use foretide_domain::UseCase;
+use foretide_domain::{ClockSetting, RunningClock, SharedClock, UseCase, machine_clock};
 use foretide_lake::LakeConfig;
 use foretide_service_runtime::{Authenticator, IdentityConfig, PeerUrls};
 use serde::Deserialize;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub console: foretide_console::config::Config,
     /// What is laid out in the Sentinel workspace.
     pub content: Option<ContentConfig>,
+    /// For tests and demos, on loopback only: a clock that was set, in place of the machine's.
+    pub simulated_time: Option<ClockSetting>,
 }
 
 impl Default for Config {
@@ -67,6 +70,7 @@ impl Default for Config {
             orchestrator: Default::default(),
             console: Default::default(),
             content: None,
+            simulated_time: None,
         }
     }
 }
@@ -102,7 +106,18 @@ impl Default for ListenConfig {
     }
 }
 
+/// The machine's clock, chosen here and nowhere else in the product.
+#[expect(clippy::disallowed_methods, reason = "the binary chooses the clock")]
+pub(crate) fn the_machines_clock() -> SharedClock {
+    machine_clock()
+}
+
 impl ListenConfig {
+    fn is_loopback(&self) -> bool {
+        let address: Result<IpAddr, _> = self.host.parse();
+        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// The same host, every port chosen by the system.
     pub(crate) fn any_ports() -> Self {
         Self {
@@ -216,7 +231,22 @@ impl Config {
                 .validate()
                 .map_err(|error| refused(path, "database.url", error.to_string()))?;
         }
+        if self.simulated_time.is_some() && !self.listen.is_loopback() {
+            return Err(refused(
+                path,
+                "simulated_time",
+                "is for tests and demos, with listen.host on loopback; leave it out",
+            ));
+        }
         self.check_sections(path)
+    }
+
+    /// The clock that every service and command is given.
+    pub(crate) fn clock(&self) -> SharedClock {
+        match self.simulated_time {
+            Some(setting) => RunningClock::set(setting).shared(),
+            None => the_machines_clock(),
+        }
     }
 
     /// Checks that there is something to read, which only a process that reads needs.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use foretide_domain::{Clock, JobId, RunId, SharedClock, Step, SystemClock, UseCase, UseCaseId};
+use foretide_domain::{JobId, RunId, SharedClock, Step, UseCase, UseCaseId};
 use foretide_jobs::{DeadLetter, PushOptions, Queue};
 use tokio::sync::watch;
 
@@ -53,11 +53,6 @@ impl Orchestrator {
         self.clock.now()
     }
 
-    /// When work was really done: timings are the machine's, also while a replay moves the clock.
-    pub(crate) fn work_time() -> DateTime<Utc> {
-        SystemClock.now()
-    }
-
     pub(crate) fn calendar(&self) -> &Calendar {
         &self.calendar
     }
@@ -93,7 +88,7 @@ impl Orchestrator {
             dedup_key: new.dedup_key,
             started_by: new.started_by,
             force_training: new.force_training,
-            queued_at: Self::work_time(),
+            queued_at: self.now(),
             finished_at: None,
             steps,
         };

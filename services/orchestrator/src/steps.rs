@@ -63,7 +63,7 @@ impl<S: StepServices> StepHandler<S> {
         job: &RunStepJob,
         context: &JobContext,
     ) -> Result<Outcome, OrchestratorError> {
-        let (storage, now) = (&self.orchestrator.storage, Orchestrator::work_time());
+        let (storage, now) = (&self.orchestrator.storage, self.orchestrator.now());
         let run = match storage
             .begin_step(job.run_id, job.step, context.attempt, now)
             .await
@@ -85,7 +85,7 @@ impl<S: StepServices> StepHandler<S> {
             return self.postpone(job, failure).await;
         }
         let run = storage
-            .succeed_step(job.run_id, job.step, Orchestrator::work_time())
+            .succeed_step(job.run_id, job.step, self.orchestrator.now())
             .await?;
         if !already_done {
             self.record(&run, job.step);
@@ -211,7 +211,7 @@ impl<S: StepServices> StepHandler<S> {
             return Ok(());
         };
         let run = storage
-            .fail_step(run_id, step, reason, Orchestrator::work_time())
+            .fail_step(run_id, step, reason, self.orchestrator.now())
             .await?;
         if run.state == RunState::Failed {
             self.orchestrator.metrics.run(run.kind, RunState::Failed);

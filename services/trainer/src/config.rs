@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use foretide_domain::SharedClock;
 use foretide_http::ClientOptions;
 use foretide_mlflow::{Credentials, MlflowClient};
 use foretide_service_runtime::BuildError;
@@ -72,10 +71,7 @@ impl LedgerPace {
 struct ContradictoryCredentials;
 
 impl Config {
-    pub(crate) fn mlflow_client(
-        &self,
-        clock: &SharedClock,
-    ) -> Result<Option<MlflowClient>, BuildError> {
+    pub(crate) fn mlflow_client(&self) -> Result<Option<MlflowClient>, BuildError> {
         let Some(mlflow) = self.mlflow.clone() else {
             return Ok(None);
         };
@@ -88,7 +84,7 @@ impl Config {
         };
         let http = foretide_http::client(&ClientOptions::default())
             .map_err(|error| BuildError::new("trainer.mlflow", error))?;
-        MlflowClient::new(mlflow.url, credentials, http, SharedClock::clone(clock))
+        MlflowClient::new(mlflow.url, credentials, http)
             .map(Some)
             .map_err(refused)
     }

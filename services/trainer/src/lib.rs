@@ -49,7 +49,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .await
         .map_err(|error| BuildError::new("trainer database", error))?;
     let store = Store::new(database);
-    let mlflow = config.mlflow_client(&ctx.clock)?;
+    let mlflow = config.mlflow_client()?;
     let wake = Arc::new(Notify::new());
     let trainer = Trainer {
         training_sets: Arc::new(FeatureStore::new(ctx.peers.feature_store())),

@@ -79,7 +79,7 @@ impl TokenEndpoint {
             return Ok(read_token(&body, answered_at)?);
         }
         let server_time = date(response.headers());
-        let error = refusal(response, answered_at).await;
+        let error = refusal(response).await;
         tracing::debug!(%request_id, %error, "the token endpoint refused");
         Err(Failure { error, server_time })
     }
@@ -120,10 +120,10 @@ fn keeps_secrets(address: &Url) -> bool {
     address.scheme() == "https" || (address.scheme() == "http" && on_loopback)
 }
 
-async fn refusal(response: reqwest::Response, now: DateTime<Utc>) -> EntraError {
+async fn refusal(response: reqwest::Response) -> EntraError {
     let status = response.status();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let retry_after = foretide_http::retry_after(response.headers(), now);
+        let retry_after = foretide_http::retry_after(response.headers());
         return EntraError::Throttled { retry_after };
     }
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {

@@ -106,7 +106,7 @@ pub(crate) async fn decided(
         return read_token(&read_limited(response).await?, answered_at);
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let retry_after = foretide_http::retry_after(response.headers(), answered_at);
+        let retry_after = foretide_http::retry_after(response.headers());
         return Err(EntraError::Throttled { retry_after });
     }
     if status.is_server_error() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use foretide_domain::{SharedClock, TimeSpan};
+use foretide_domain::TimeSpan;
 use foretide_entra::TokenSource;
 use foretide_http::{BodyError, RetryPolicy};
 use reqwest::{Response, StatusCode};
@@ -96,7 +96,6 @@ pub struct QueryClient {
     tokens: Arc<dyn TokenSource>,
     patience: Patience,
     limits: QueryLimits,
-    clock: SharedClock,
 }
 
 impl fmt::Debug for QueryClient {
@@ -116,7 +115,6 @@ impl QueryClient {
         workspace: WorkspaceConfig,
         http: reqwest::Client,
         tokens: Arc<dyn TokenSource>,
-        clock: SharedClock,
     ) -> Result<Self, QueryError> {
         let unknown = || QueryError::UnknownWorkspace {
             workspace: clip(&workspace.workspace_id),
@@ -139,7 +137,6 @@ impl QueryClient {
             tokens,
             patience: Patience::default(),
             limits: QueryLimits::default(),
-            clock,
         })
     }
 
@@ -257,7 +254,7 @@ impl QueryClient {
 
     async fn refusal(&self, response: Response) -> QueryError {
         let status = response.status();
-        let retry_after = foretide_http::retry_after(response.headers(), self.clock.now());
+        let retry_after = foretide_http::retry_after(response.headers());
         let message = error_message(response).await;
         match status {
             StatusCode::BAD_REQUEST if is_size_limit(&message) => QueryError::TooLarge { message },

@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use foretide_domain::SystemClock;
 use foretide_entra::{AccessToken, EntraError, StaticToken, TokenSource};
 use foretide_http::ClientOptions;
 use foretide_log_analytics::{Cell, Patience, QueryClient, QueryError, WorkspaceConfig};
@@ -83,7 +82,7 @@ async fn client_with(
         longest: Duration::from_millis(50),
         ..Patience::default()
     };
-    let client = QueryClient::new(workspace, http, tokens, Arc::new(SystemClock))
+    let client = QueryClient::new(workspace, http, tokens)
         .unwrap()
         .with_patience(patience);
     (client, script)

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use foretide_domain::{SystemClock, TimeSpan};
+use foretide_domain::TimeSpan;
 use foretide_entra::StaticToken;
 use foretide_http::ClientOptions;
 use foretide_log_analytics::{Answer, Cell, Patience, QueryClient, QueryError, WorkspaceConfig};
@@ -63,7 +63,7 @@ async fn search(answers: &[(u16, Value)]) -> (Result<Answer, QueryError>, Vec<(S
     };
     let http = foretide_http::client(&ClientOptions::default()).unwrap();
     let tokens = Arc::new(StaticToken::new("t0ken"));
-    let client = QueryClient::new(workspace, http, tokens, Arc::new(SystemClock))
+    let client = QueryClient::new(workspace, http, tokens)
         .unwrap()
         .with_patience(patience);
     let span = TimeSpan {

@@ -145,7 +145,7 @@ impl DataCollectorClient {
 
     async fn refusal(&self, stream: &str, response: Response) -> UploadError {
         let status = response.status();
-        let retry_after = foretide_http::retry_after(response.headers(), self.clock.now());
+        let retry_after = foretide_http::retry_after(response.headers());
         let message = reason(response).await;
         match status {
             // a closed or unknown workspace concerns every row, whatever is in it

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use foretide_domain::SharedClock;
 use foretide_entra::TokenSource;
 use foretide_http::RetryPolicy;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -63,7 +62,6 @@ pub struct LogsIngestionClient {
     rule: RuleConfig,
     tokens: Arc<dyn TokenSource>,
     retry: RetryPolicy,
-    clock: SharedClock,
 }
 
 impl fmt::Debug for LogsIngestionClient {
@@ -83,7 +81,6 @@ impl LogsIngestionClient {
         rule: RuleConfig,
         http: reqwest::Client,
         tokens: Arc<dyn TokenSource>,
-        clock: SharedClock,
     ) -> Result<Self, ConfigError> {
         if rule.endpoint.cannot_be_a_base() {
             return Err(ConfigError::Endpoint {
@@ -100,7 +97,6 @@ impl LogsIngestionClient {
             rule,
             tokens,
             retry: RetryPolicy::default(),
-            clock,
         })
     }
 
@@ -160,7 +156,7 @@ impl LogsIngestionClient {
 
     async fn refusal(&self, stream: &str, response: Response) -> UploadError {
         let status = response.status();
-        let retry_after = foretide_http::retry_after(response.headers(), self.clock.now());
+        let retry_after = foretide_http::retry_after(response.headers());
         let message = error_message(response).await;
         match status {
             StatusCode::BAD_REQUEST => UploadError::BadPayload {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use foretide_domain::SystemClock;
+use foretide_domain::FixedClock;
 use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{
     ChunkOutcome, ConfigError, DataCollectorClient, DataCollectorConfig, RowSink, UploadError,
@@ -100,7 +100,11 @@ async fn bench(key: &[u8]) -> (Endpoint, DataCollectorClient) {
 
 fn client(config: DataCollectorConfig) -> Result<DataCollectorClient, ConfigError> {
     let http = foretide_http::client(&ClientOptions::default()).unwrap();
-    DataCollectorClient::new(config, http, Arc::new(SystemClock))
+    DataCollectorClient::new(
+        config,
+        http,
+        Arc::new(FixedClock(chrono::DateTime::UNIX_EPOCH)),
+    )
 }
 
 async fn send(sink: &dyn RowSink, rows: &[Value]) -> Vec<ChunkOutcome> {

@@ -10,7 +10,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use foretide_domain::SystemClock;
 use foretide_entra::StaticToken;
 use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{LogsIngestionClient, RuleConfig, UploadError};
@@ -120,13 +119,8 @@ fn client(
         base: Duration::from_millis(1),
         max_wait: Duration::from_secs(1),
     };
-    LogsIngestionClient::new(
-        rule,
-        http,
-        Arc::new(StaticToken::new("t0ken")),
-        Arc::new(SystemClock),
-    )
-    .map(|client| client.with_retry(retry))
+    LogsIngestionClient::new(rule, http, Arc::new(StaticToken::new("t0ken")))
+        .map(|client| client.with_retry(retry))
 }
 
 fn rows(count: usize, width: usize) -> Vec<Value> {

@@ -9,7 +9,6 @@ mod types;
 
 use std::fmt;
 
-use foretide_domain::SharedClock;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -42,7 +41,6 @@ pub struct MlflowClient {
     http: reqwest::Client,
     base: Url,
     credentials: Credentials,
-    clock: SharedClock,
 }
 
 impl fmt::Debug for MlflowClient {
@@ -65,7 +63,6 @@ impl MlflowClient {
         base: Url,
         credentials: Credentials,
         http: reqwest::Client,
-        clock: SharedClock,
     ) -> Result<Self, MlflowError> {
         if base.cannot_be_a_base() || !matches!(base.scheme(), "http" | "https") {
             return Err(MlflowError::BadAddress {
@@ -76,7 +73,6 @@ impl MlflowClient {
             http,
             base,
             credentials,
-            clock,
         })
     }
 
@@ -133,7 +129,7 @@ impl MlflowClient {
             .await
             .map_err(|e| MlflowError::from_transport(&e.without_url()))?;
         let status = response.status();
-        let retry_after = foretide_http::retry_after(response.headers(), self.clock.now());
+        let retry_after = foretide_http::retry_after(response.headers());
         let body = read(response).await?;
         if status == StatusCode::OK {
             return Ok(body);

@@ -3,11 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use foretide_domain::SystemClock;
 use foretide_http::ClientOptions;
 use foretide_mlflow::testing::FakeMlflow;
 use foretide_mlflow::{
@@ -17,7 +14,7 @@ use url::Url;
 
 fn client(url: Url) -> MlflowClient {
     let http = foretide_http::client(&ClientOptions::default()).unwrap();
-    MlflowClient::new(url, Credentials::None, http, Arc::new(SystemClock)).unwrap()
+    MlflowClient::new(url, Credentials::None, http).unwrap()
 }
 
 fn noon() -> DateTime<Utc> {
@@ -287,7 +284,7 @@ fn an_address_that_is_none_is_refused() {
     let http = foretide_http::client(&ClientOptions::default()).unwrap();
     for url in ["mailto:a@b", "file:///tmp/mlruns"] {
         let url = Url::parse(url).unwrap();
-        let made = MlflowClient::new(url, Credentials::None, http.clone(), Arc::new(SystemClock));
+        let made = MlflowClient::new(url, Credentials::None, http.clone());
         assert!(matches!(made, Err(MlflowError::BadAddress { .. })));
     }
 }

@@ -3,11 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use foretide_domain::SystemClock;
 use foretide_http::ClientOptions;
 use foretide_mlflow::{Credentials, Dataset, MlflowClient, MlflowError, Run, Tag};
 use serde_json::Value;
@@ -30,7 +27,7 @@ async fn server_answering(name: &str) -> MlflowClient {
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
     let http = foretide_http::client(&ClientOptions::default()).unwrap();
-    MlflowClient::new(url, Credentials::None, http, Arc::new(SystemClock)).unwrap()
+    MlflowClient::new(url, Credentials::None, http).unwrap()
 }
 
 fn run() -> Run {

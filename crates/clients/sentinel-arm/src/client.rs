@@ -306,7 +306,7 @@ impl ArmClient {
             return Ok(response);
         }
         let what = address.what.clone();
-        let retry_after = foretide_http::retry_after(response.headers(), self.clock.now());
+        let retry_after = foretide_http::retry_after(response.headers());
         let message = message_of(response).await;
         let parent_missing = PARENT_MISSING.contains(&message.code.as_str());
         let message = message.text;

@@ -121,7 +121,7 @@ impl ArmClient {
 
     fn asked_wait(&self, response: &Response) -> Duration {
         let pace = self.pace();
-        foretide_http::retry_after(response.headers(), self.clock().now())
+        foretide_http::retry_after(response.headers())
             .unwrap_or(pace.between)
             .clamp(SHORTEST_WAIT, pace.longest_between.max(SHORTEST_WAIT))
     }

@@ -1,6 +1,5 @@
 //! Posting.
 
-use foretide_domain::{Clock, SystemClock};
 use foretide_http::{ClientError, ClientOptions};
 use reqwest::header::CONTENT_TYPE;
 
@@ -54,7 +53,7 @@ impl TeamsClient {
             code @ (404 | 410) => Err(TeamsError::Gone(code)),
             413 => Err(TeamsError::TooLarge),
             429 => Err(TeamsError::RateLimited {
-                retry_after: foretide_http::retry_after(response.headers(), SystemClock.now()),
+                retry_after: foretide_http::retry_after(response.headers()),
             }),
             code if code == 408 || status.is_server_error() => Err(TeamsError::Unavailable(code)),
             code => Err(TeamsError::Unexpected(code)),

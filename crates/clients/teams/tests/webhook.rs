@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use foretide_domain::RunningClock;
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_http::ClientOptions;
 use foretide_teams::{
@@ -13,7 +14,9 @@ use secrecy::SecretString;
 const WEBHOOK: &str = "/workflows/";
 
 async fn channel() -> (EmulatorHandle, TeamsClient) {
-    let emulator = Emulator::start(EmulatorConfig::default())
+    let clock =
+        RunningClock::starting_at("2026-11-23T06:00:00Z".parse().expect("a moment")).shared();
+    let emulator = Emulator::start(EmulatorConfig::default(), clock)
         .await
         .expect("the emulator starts");
     let client = client_of(&emulator.teams_webhook_url());

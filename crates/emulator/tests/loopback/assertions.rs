@@ -1,5 +1,7 @@
 //! Applications that prove themselves by a certificate or by a service account's token.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
@@ -11,7 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::fixture::World;
+use crate::fixture::{World, clock};
 
 const CLIENT: &str = "00000000-0000-4000-8000-00000000c11e";
 const ISSUER: &str = "https://oidc.example/cluster/";
@@ -252,10 +254,13 @@ async fn a_certificate_that_is_none_is_refused_at_the_start() {
         ],
         ..ClientConfig::default()
     };
-    let refused = Emulator::start(EmulatorConfig {
-        clients: vec![client],
-        ..EmulatorConfig::default()
-    })
+    let refused = Emulator::start(
+        EmulatorConfig {
+            clients: vec![client],
+            ..EmulatorConfig::default()
+        },
+        Arc::new(clock()),
+    )
     .await;
     assert!(matches!(
         refused,

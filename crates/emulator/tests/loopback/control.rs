@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretide_emulator::{
@@ -7,7 +8,7 @@ use foretide_emulator::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{World, card};
+use crate::fixture::{World, card, clock};
 
 async fn add_fault(world: &World, fault: &Value) -> StatusCode {
     world
@@ -187,7 +188,9 @@ async fn it_serves_loopback_only_and_stops_when_told() {
         listen: "0.0.0.0:0".parse().expect("an address"),
         ..EmulatorConfig::default()
     };
-    let refused = Emulator::start(open).await.expect_err("refused");
+    let refused = Emulator::start(open, Arc::new(clock()))
+        .await
+        .expect_err("refused");
     assert!(
         matches!(refused, StartError::Config(ConfigError::NotLoopback(_))),
         "{refused}"
@@ -196,10 +199,13 @@ async fn it_serves_loopback_only_and_stops_when_told() {
         id: "rule".to_owned(),
         streams: Vec::new(),
     };
-    let refused = Emulator::start(EmulatorConfig {
-        rules: vec![bad_rule],
-        ..EmulatorConfig::default()
-    })
+    let refused = Emulator::start(
+        EmulatorConfig {
+            rules: vec![bad_rule],
+            ..EmulatorConfig::default()
+        },
+        Arc::new(clock()),
+    )
     .await;
     assert!(matches!(
         refused,

@@ -8,6 +8,11 @@ use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
+/// The clock of these tests.
+pub(crate) fn clock() -> SimulatedClock {
+    SimulatedClock::starting_at("2026-11-23T10:00:00Z".parse().expect("a moment"))
+}
+
 /// An emulator on a clock set by hand, and a client.
 pub(crate) struct World {
     pub(crate) emulator: EmulatorHandle,
@@ -21,9 +26,8 @@ impl World {
     }
 
     pub(crate) async fn with(config: EmulatorConfig) -> Self {
-        let now = "2026-11-23T10:00:00Z".parse().expect("a moment");
-        let clock = SimulatedClock::starting_at(now);
-        let emulator = Emulator::start_with_clock(config, Arc::new(clock.clone()))
+        let clock = clock();
+        let emulator = Emulator::start(config, Arc::new(clock.clone()))
             .await
             .expect("the emulator starts");
         let http =

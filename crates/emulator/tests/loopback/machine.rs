@@ -1,10 +1,12 @@
 //! The metadata service, discovery as Microsoft's libraries want it, and TLS.
 
+use std::sync::Arc;
+
 use foretide_emulator::{Emulator, EmulatorConfig, HttpsConfig, ManagedIdentityConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{World, upload_path};
+use crate::fixture::{World, clock, upload_path};
 
 const IMDS: &str =
     "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://monitor.azure.com";
@@ -156,14 +158,17 @@ async fn tls_is_trusted_by_its_authority_only_and_both_doors_lead_to_one_room() 
     let folder = std::env::temp_dir().join(format!("foretide-emulator-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).expect("a folder");
     let ca_file = folder.join("ca.pem");
-    let emulator = Emulator::start(EmulatorConfig {
-        https: Some(HttpsConfig {
-            names: vec!["login.contoso.example".to_owned()],
-            ca_file: Some(ca_file.clone()),
-            ..HttpsConfig::default()
-        }),
-        ..EmulatorConfig::default()
-    })
+    let emulator = Emulator::start(
+        EmulatorConfig {
+            https: Some(HttpsConfig {
+                names: vec!["login.contoso.example".to_owned()],
+                ca_file: Some(ca_file.clone()),
+                ..HttpsConfig::default()
+            }),
+            ..EmulatorConfig::default()
+        },
+        Arc::new(clock()),
+    )
     .await
     .expect("the emulator starts");
     let pem = std::fs::read_to_string(&ca_file).expect("the authority's certificate");

@@ -1,13 +1,12 @@
 //! A job that does what a test says, the worker that runs it, and looks behind the queue.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use foretide_db::testing::TestDatabase;
 use foretide_db::{Database, DatabaseConfig, Engine};
-use foretide_domain::SystemClock;
+use foretide_domain::{RunningClock, SharedClock};
 use foretide_jobs::{
     Backoff, DeadLetter, Handler, Job, JobContext, Outcome, Queue, Worker, WorkerOptions,
 };
@@ -124,9 +123,13 @@ pub(crate) fn start(queue: &Queue, options: WorkerOptions) -> Running {
     }
 }
 
+pub(crate) fn clock() -> SharedClock {
+    RunningClock::starting_at("2026-11-23T06:00:00Z".parse().unwrap()).shared()
+}
+
 pub(crate) async fn open(config: &DatabaseConfig) -> (Database, Queue) {
     let database = Database::connect(config, "orchestrator").await.unwrap();
-    let queue = Queue::open(&database, Arc::new(SystemClock)).await.unwrap();
+    let queue = Queue::open(&database, clock()).await.unwrap();
     (database, queue)
 }
 

@@ -5,17 +5,17 @@ mod actor;
 mod crashes;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use foretide_db::Database;
 use foretide_db::testing::TestDatabase;
-use foretide_domain::{RunId, SystemClock};
+use foretide_domain::RunId;
 use foretide_jobs::{PushOptions, Queue, QueueError, WorkerOptions};
 use futures::future::join_all;
 
 use crate::actor::{
-    Act, Seen, dismiss, finished, only_letter, open, quick, start, status_counts, store_raw, until,
+    Act, Seen, clock, dismiss, finished, only_letter, open, quick, start, status_counts, store_raw,
+    until,
 };
 
 #[tokio::test]
@@ -311,9 +311,7 @@ async fn services_that_share_a_database_leave_each_other_their_jobs() {
     for test in TestDatabase::every_engine().await {
         let (_, queue) = open(&test.config).await;
         let of_another = Database::connect(&test.config, "ingestion").await.unwrap();
-        let other = Queue::open(&of_another, Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let other = Queue::open(&of_another, clock()).await.unwrap();
         queue
             .push(&Act::Succeed, PushOptions::default())
             .await

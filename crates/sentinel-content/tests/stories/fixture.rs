@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use foretide_domain::SystemClock;
+use foretide_domain::{RunningClock, SharedClock};
 use foretide_emulator::{ArmConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use foretide_entra::StaticToken;
 use foretide_http::{ClientOptions, RetryPolicy};
@@ -17,7 +17,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+        let emulator = Emulator::start(EmulatorConfig::default(), clock())
+            .await
+            .unwrap();
         let token = token_for(&emulator, "https://management.azure.com").await;
         let client = client_at(&emulator.base_url(), &token);
         Self { emulator, client }
@@ -32,6 +34,10 @@ impl World {
         let requests = self.emulator.requests("/subscriptions/");
         requests.iter().filter(|one| one.method != "GET").count()
     }
+}
+
+pub(crate) fn clock() -> SharedClock {
+    RunningClock::starting_at("2026-11-23T06:00:00Z".parse().unwrap()).shared()
 }
 
 /// A token for an interface of Azure.
@@ -73,7 +79,7 @@ pub(crate) fn client_at(endpoint: &str, token: &str) -> ArmClient {
         base: Duration::from_millis(1),
         ..RetryPolicy::default()
     };
-    ArmClient::new(workspace, http, tokens, Arc::new(SystemClock))
+    ArmClient::new(workspace, http, tokens, clock())
         .unwrap()
         .with_pace(pace)
         .with_retry(retry)

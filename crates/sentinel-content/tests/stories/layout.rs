@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use foretide_domain::{Phase, SystemClock};
+use foretide_domain::Phase;
 use foretide_emulator::{Fault, FaultAction};
 use foretide_entra::StaticToken;
 use foretide_http::ClientOptions;
@@ -273,7 +273,7 @@ async fn rows_go_in_by_the_way_that_was_laid_out_and_can_be_taken_back() {
         let token = token_for(&world.emulator, "https://monitor.azure.com").await;
         let http = foretide_http::client(&ClientOptions::default()).unwrap();
         let tokens = Arc::new(StaticToken::new(token));
-        let sink = LogsIngestionClient::new(rule, http, tokens, Arc::new(SystemClock)).unwrap();
+        let sink = LogsIngestionClient::new(rule, http, tokens).unwrap();
         let row = json!({
             "TimeGenerated": "2026-11-23T10:00:00Z",
             "IdempotencyKey": "k",

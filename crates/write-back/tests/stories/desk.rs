@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_db::testing::TestDatabase;
 use foretide_db::{Database, DbError};
-use foretide_domain::{Clock, RunId, SharedClock, SimulatedClock};
+use foretide_domain::{Clock, RunId, RunningClock, SharedClock, SimulatedClock};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_entra::IdentityConfig;
 use foretide_migrations::{auditor, migrate};
@@ -31,7 +31,12 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn open(kept: TestDatabase) -> Self {
-        let azure = Emulator::start(EmulatorConfig::default()).await.unwrap();
+        let azure = Emulator::start(
+            EmulatorConfig::default(),
+            RunningClock::starting_at(start()).shared(),
+        )
+        .await
+        .unwrap();
         let database = Database::connect(&kept.config, "auditor").await.unwrap();
         migrate::<auditor::Migrator>(&database).await.unwrap();
         Self {

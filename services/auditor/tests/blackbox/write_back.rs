@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use foretide_auditor::config::{Config, WriteBackConfig};
+use foretide_domain::RunningClock;
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::RuleConfig;
@@ -13,7 +14,12 @@ const TABLE: &str = "AI_Governance_CL";
 const ENDPOINT: &str = "/dataCollectionRules/";
 
 async fn with_write_back() -> (EmulatorHandle, Soc) {
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let emulator = Emulator::start(
+        EmulatorConfig::default(),
+        RunningClock::starting_at(monday()).shared(),
+    )
+    .await
+    .unwrap();
     let address: url::Url = emulator.base_url().parse().unwrap();
     let rule = RuleConfig {
         endpoint: address.clone(),

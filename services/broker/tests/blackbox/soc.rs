@@ -10,7 +10,7 @@ use foretide_api::actions::v1::propose_from_forecast_response::Event;
 use foretide_api::timestamp;
 use foretide_broker::config::{Config, TeamsConfig};
 use foretide_db::testing::TestDatabase;
-use foretide_domain::{Principal, Role, RunId};
+use foretide_domain::{Principal, Role, RunId, RunningClock};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, RecordedRequest};
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
@@ -51,7 +51,12 @@ impl Soc {
     }
 
     async fn begin(database: Option<TestDatabase>, change: impl FnOnce(&mut Config)) -> Self {
-        let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+        let emulator = Emulator::start(
+            EmulatorConfig::default(),
+            RunningClock::starting_at(monday()).shared(),
+        )
+        .await
+        .unwrap();
         let mut config = Config {
             console_url: Some("https://foretide.contoso.example/".parse().unwrap()),
             teams: Some(TeamsConfig {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use foretide_api::governance::v1::GetPhaseRequest;
-use foretide_domain::{Phase, SharedClock, SystemClock, UseCaseId};
+use foretide_domain::{Phase, SharedClock, UseCaseId};
 use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
 use foretide_http::ClientOptions;
 use foretide_sentinel_arm::{ArmClient, WorkspaceConfig};
@@ -94,13 +94,13 @@ pub(super) async fn run(command: ContentCommand, config: &Config) -> anyhow::Res
     match command {
         ContentCommand::Plan { output, caller } => {
             let phase = phase(&content, config, &caller).await?;
-            let (client, options) = open(content, phase)?;
+            let (client, options) = open(content, phase, config.clock())?;
             let plan = Plan::make(&client, &options).await?;
             show(&plan, output.format)
         }
         ContentCommand::Apply { caller } => {
             let phase = phase(&content, config, &caller).await?;
-            let (client, options) = open(content, phase)?;
+            let (client, options) = open(content, phase, config.clock())?;
             let plan = Plan::make(&client, &options).await?;
             show(&plan, Format::Table)?;
             carry_out(&client, &plan).await?;
@@ -108,7 +108,7 @@ pub(super) async fn run(command: ContentCommand, config: &Config) -> anyhow::Res
         }
         ContentCommand::Remove { with_data } => {
             // what is ours goes, whatever the phase
-            let (client, options) = open(content, Phase::Shadow)?;
+            let (client, options) = open(content, Phase::Shadow, config.clock())?;
             let plan = Plan::removal(&client, &options, with_data).await?;
             show(&plan, Format::Table)?;
             carry_out(&client, &plan).await
@@ -144,8 +144,11 @@ async fn phase(
         .context(asking)
 }
 
-fn open(content: ContentConfig, phase: Phase) -> anyhow::Result<(ArmClient, PackOptions)> {
-    let clock: SharedClock = Arc::new(SystemClock);
+fn open(
+    content: ContentConfig,
+    phase: Phase,
+    clock: SharedClock,
+) -> anyhow::Result<(ArmClient, PackOptions)> {
     let http = foretide_http::client(&ClientOptions::default())?;
     let identity = &content.identity;
     let mut workspace = content.workspace;

@@ -10,6 +10,7 @@ use foretide_emulator::{
 use foretide_telemetry::TelemetryOptions;
 
 use crate::cli::EmulatorArgs;
+use crate::config::the_machines_clock;
 use crate::process::stop_signal;
 
 /// Serves until it is told to stop.
@@ -74,7 +75,7 @@ async fn serve(config: EmulatorConfig, filter: Option<&str>) -> anyhow::Result<(
         .https
         .as_ref()
         .and_then(|https| https.ca_file.clone());
-    let emulator = Emulator::start(config).await?;
+    let emulator = Emulator::start(config, the_machines_clock()).await?;
     println!("address      {}", emulator.base_url());
     if let Some(https) = emulator.https_url() {
         println!("with TLS     {https}");

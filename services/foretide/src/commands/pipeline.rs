@@ -1,12 +1,9 @@
 //! `run` and `backfill`: a run now, watched to its end.
 
-use std::sync::Arc;
-
 use anyhow::{Context, bail};
 use foretide_api::governance::v1::ListEvaluationsRequest;
 use foretide_api::orchestration::v1::{Run, RunState, StartRunRequest, WatchRunRequest};
 use foretide_api::scoring::v1::{GetForecastRequest, ListRiskWindowsRequest};
-use foretide_domain::SystemClock;
 use foretide_service_runtime::Peers;
 
 use crate::cli::RunArgs;
@@ -62,7 +59,7 @@ async fn connect_or_start(
     }
     config.listen = ListenConfig::any_ports();
     config.orchestrator.calendar.enabled = false;
-    let running = process::start_all(&config, Arc::new(SystemClock)).await?;
+    let running = process::start_all(&config, config.clock()).await?;
     Ok((running.peers.clone(), Some(running)))
 }
 

@@ -5,7 +5,6 @@ use foretide_api::ingestion::v1::{
     TableCompleteness,
 };
 use foretide_api::timestamp;
-use foretide_domain::{Clock, SystemClock};
 
 use crate::cli::{Format, QueriesCommand};
 use crate::config::Config;
@@ -47,7 +46,7 @@ pub(super) async fn run(command: QueriesCommand, config: &Config) -> anyhow::Res
         } => {
             let peers = connection::open(config, &caller, "operator")?;
             let request = ListCompletenessRequest {
-                as_of: timestamp(as_of.unwrap_or_else(|| SystemClock.now())),
+                as_of: timestamp(as_of.unwrap_or_else(|| config.clock().now())),
                 hours: 24,
             };
             let answer = peers.ingestion().list_completeness(request).await;

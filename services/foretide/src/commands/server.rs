@@ -1,9 +1,5 @@
 //! `up` and `serve`.
 
-use std::sync::Arc;
-
-use foretide_domain::SystemClock;
-
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::services::ServiceName;
@@ -14,7 +10,7 @@ pub(super) async fn up(args: &UpArgs, mut config: Config) -> anyhow::Result<()> 
     if args.no_calendar {
         config.orchestrator.calendar.enabled = false;
     }
-    let running = process::start_all(&config, Arc::new(SystemClock)).await?;
+    let running = process::start_all(&config, config.clock()).await?;
     let _note = running.state.write(&config.data_dir)?;
     identity::announce(&running.identity, &running.state.console);
     running.until_stopped().await
@@ -22,7 +18,7 @@ pub(super) async fn up(args: &UpArgs, mut config: Config) -> anyhow::Result<()> 
 
 /// One service until it is asked to stop.
 pub(super) async fn serve(service: ServiceName, config: &Config) -> anyhow::Result<()> {
-    process::start_one(config, service, Arc::new(SystemClock))
+    process::start_one(config, service, config.clock())
         .await?
         .until_stopped()
         .await

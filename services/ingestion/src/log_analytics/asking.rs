@@ -160,10 +160,9 @@ impl Asker {
             work: Duration::from_secs(config.wait_seconds.into()),
             ..Patience::default()
         };
-        let client =
-            QueryClient::new(workspace, http, Arc::new(tokens), SharedClock::clone(clock))?
-                .with_patience(patience)
-                .with_limits(QueryLimits::new(config.concurrent_queries.into()));
+        let client = QueryClient::new(workspace, http, Arc::new(tokens))?
+            .with_patience(patience)
+            .with_limits(QueryLimits::new(config.concurrent_queries.into()));
         Ok(Self {
             client,
             ledger: recorder.ledger().clone(),

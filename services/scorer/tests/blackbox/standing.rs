@@ -10,7 +10,7 @@ use foretide_api::timestamp;
 use foretide_api::writeback::v1::withdrawal_service_client::WithdrawalServiceClient;
 use foretide_api::writeback::v1::write_back_service_client::WriteBackServiceClient;
 use foretide_api::writeback::v1::{ListBatchesRequest, WithdrawForecastRequest};
-use foretide_domain::{Role, RunId, SimulatedClock};
+use foretide_domain::{Role, RunId, RunningClock, SimulatedClock};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction, RuleConfig};
 use foretide_logs_ingestion::DataCollectorConfig;
 use foretide_scorer::config::WriteBackConfig;
@@ -40,7 +40,11 @@ async fn azure() -> Arc<EmulatorHandle> {
         }],
         ..EmulatorConfig::default()
     };
-    Arc::new(Emulator::start(config).await.unwrap())
+    Arc::new(
+        Emulator::start(config, RunningClock::starting_at(now()).shared())
+            .await
+            .unwrap(),
+    )
 }
 
 fn address(azure: &EmulatorHandle) -> Url {
@@ -327,7 +331,7 @@ async fn with_shared_key(azure: &EmulatorHandle, key: &str) -> World {
 #[tokio::test]
 async fn a_workspace_with_nothing_but_a_key_gets_the_same_rows_under_other_names() {
     let clock = Arc::new(SimulatedClock::starting_at(now()));
-    let azure = Emulator::start_with_clock(EmulatorConfig::default(), clock)
+    let azure = Emulator::start(EmulatorConfig::default(), clock)
         .await
         .unwrap();
     let world = with_shared_key(&azure, azure.shared_key()).await;
@@ -347,7 +351,7 @@ async fn a_workspace_with_nothing_but_a_key_gets_the_same_rows_under_other_names
 #[tokio::test]
 async fn a_wrong_key_holds_rows_back() {
     let clock = Arc::new(SimulatedClock::starting_at(now()));
-    let azure = Emulator::start_with_clock(EmulatorConfig::default(), clock)
+    let azure = Emulator::start(EmulatorConfig::default(), clock)
         .await
         .unwrap();
     let world = with_shared_key(&azure, "YW5vdGhlciBrZXk=").await;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use foretide_api::timestamp;
-use foretide_domain::{Phase, RunId};
+use foretide_domain::{Phase, RunId, RunningClock};
 use foretide_emulator::{ArmConfig, Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_entra::IdentityConfig;
 use foretide_scorer::config::WatchlistConfig;
@@ -21,7 +21,12 @@ const LISTS: &str = "Microsoft.SecurityInsights/watchlists";
 const ARM: &str = "/subscriptions/";
 
 async fn azure() -> EmulatorHandle {
-    Emulator::start(EmulatorConfig::default()).await.unwrap()
+    Emulator::start(
+        EmulatorConfig::default(),
+        RunningClock::starting_at(now()).shared(),
+    )
+    .await
+    .unwrap()
 }
 
 fn config(azure: &EmulatorHandle) -> WatchlistConfig {

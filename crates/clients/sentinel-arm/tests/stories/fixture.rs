@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use foretide_domain::SystemClock;
+use foretide_domain::{RunningClock, SharedClock};
 use foretide_emulator::{ArmConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use foretide_entra::StaticToken;
 use foretide_http::{ClientOptions, RetryPolicy};
@@ -32,7 +32,7 @@ impl World {
             arm,
             ..EmulatorConfig::default()
         };
-        let emulator = Emulator::start(config).await.unwrap();
+        let emulator = Emulator::start(config, clock()).await.unwrap();
         let token = token_of(&emulator).await;
         let client = client_at(&emulator.base_url(), &token);
         Self {
@@ -47,6 +47,11 @@ impl World {
         let requests = self.emulator.requests("/subscriptions/");
         requests.iter().filter(|one| one.method != "GET").count()
     }
+}
+
+/// On the day all of these tests are on.
+pub(crate) fn clock() -> SharedClock {
+    RunningClock::starting_at("2026-11-23T06:00:00Z".parse().unwrap()).shared()
 }
 
 async fn token_of(emulator: &EmulatorHandle) -> String {
@@ -91,15 +96,10 @@ pub(crate) fn client_at(endpoint: &str, token: &str) -> ArmClient {
         longest_between: Duration::from_millis(20),
         patience: Duration::from_millis(400),
     };
-    ArmClient::new(
-        workspace,
-        http,
-        Arc::new(StaticToken::new(token)),
-        Arc::new(SystemClock),
-    )
-    .unwrap()
-    .with_retry(retry)
-    .with_pace(pace)
+    ArmClient::new(workspace, http, Arc::new(StaticToken::new(token)), clock())
+        .unwrap()
+        .with_retry(retry)
+        .with_pace(pace)
 }
 
 type Told = (u16, Vec<(&'static str, String)>, String);

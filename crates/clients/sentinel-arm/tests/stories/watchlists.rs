@@ -3,7 +3,7 @@ use foretide_sentinel_arm::{
     ChangeLedger, FileLedger, ItemFields, SyncOutcome, Watchlist, WatchlistSync, WatchlistSyncError,
 };
 
-use crate::fixture::World;
+use crate::fixture::{World, clock};
 
 const ALIAS: &str = "ForetideTopCves";
 
@@ -86,7 +86,7 @@ async fn beyond_the_months_changes_nothing_is_touched() {
     );
     assert_eq!(world.writes(), writes);
     // the count is in the file, not in the process
-    let today = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).date_naive();
+    let today = clock().now().date_naive();
     assert_eq!(FileLedger::new(path).used(today).await.unwrap(), 3);
 }
 

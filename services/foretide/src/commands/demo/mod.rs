@@ -4,7 +4,6 @@ mod contoso;
 mod settings;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -12,7 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use foretide_api::actions::v1::{ListProposalsRequest, ProposalState};
 use foretide_api::orchestration::v1::StartRunRequest;
 use foretide_api::scoring::v1::ListForecastsRequest;
-use foretide_domain::{SimulatedClock, TimeSpan};
+use foretide_domain::{RunningClock, TimeSpan};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use foretide_service_runtime::Peers;
 use foretide_synthetic_workspace::append_arrivals;
@@ -46,15 +45,15 @@ pub(super) async fn run(args: DemoArgs, base: Config) -> anyhow::Result<()> {
     let first = contoso.history_end() + Duration::hours(FORECAST_HOUR);
     let rows = write_history(&contoso, &export, first)?;
 
-    let emulator = Emulator::start(EmulatorConfig::default())
+    let clock = RunningClock::starting_at(first);
+    let emulator = Emulator::start(EmulatorConfig::default(), clock.shared())
         .await
         .context("cannot start the emulator")?;
     let file = settings::write(&args, &contoso, &emulator)?;
     let mut config = Config::load(Some(&file))?;
     config.telemetry = base.telemetry;
     config.onnx = base.onnx;
-    let clock = SimulatedClock::starting_at(first);
-    let running = process::start_all(&config, Arc::new(clock.clone())).await?;
+    let running = process::start_all(&config, clock.shared()).await?;
     let note = running.state.write(&config.data_dir)?;
 
     println!(
@@ -83,7 +82,7 @@ pub(super) async fn run(args: DemoArgs, base: Config) -> anyhow::Result<()> {
         emulator.shutdown().await;
         return Ok(());
     }
-    println!("\nThe clock of the demo stands still now. Look around; Ctrl-C ends it.");
+    println!("\nThe clock of the demo runs on from there. Look around; Ctrl-C ends it.");
     identity::announce(&running.identity, &running.state.console);
     println!("\n  foretide --config {} actions list", file.display());
     running.until_stopped().await?;
@@ -141,7 +140,7 @@ fn forecast_request(as_of: DateTime<Utc>) -> StartRunRequest {
 struct Replay<'a> {
     contoso: &'a Contoso,
     export: &'a Path,
-    clock: &'a SimulatedClock,
+    clock: &'a RunningClock,
     peers: &'a Peers,
 }
 
