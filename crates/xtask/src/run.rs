@@ -22,7 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 pub(crate) fn cargo(layout: &Layout) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&layout.root);
+    forget_package(&mut command);
     command
+}
+
+/// Keeps from `command` what cargo tells this program about its own package: build scripts that look
+/// at it would run again, and everything upon them be compiled again, at each change between a cargo
+/// that is called from here and one that is not.
+pub(crate) fn forget_package(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        let of_package = |name: &str| {
+            name.starts_with("CARGO_PKG_")
+                || name.starts_with("CARGO_MANIFEST_")
+                || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+        };
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Runs `command` with its output shown and recorded.

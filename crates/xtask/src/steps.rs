@@ -8,7 +8,7 @@ use crate::{
     chart, clocks,
     layout::Layout,
     record::Record,
-    run::{cargo, recorded},
+    run::{cargo, forget_package, recorded},
     selection::Selection,
     setup,
     summary::{self, Outcome},
@@ -266,6 +266,7 @@ pub(crate) fn stories(
 
 /// The environment of a test run: our binary, our tools, nothing may be skipped.
 fn under_test<'c>(layout: &Layout, command: &'c mut Command) -> &'c mut Command {
+    forget_package(command);
     command
         .current_dir(&layout.root)
         .env("PATH", layout.path_with_node())
