@@ -1,0 +1,120 @@
+//! What was acknowledged is kept, whatever happens to the space below the database.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
+use foretide_db::testing::{TestDatabase, with_space, without_space};
+use foretide_db::{Database, DbError};
+use sea_orm::{ConnectionTrait, Statement};
+
+const WRITES: i32 = 20;
+/// More than a page holds, so that a write needs space.
+const ROW_BYTES: usize = 20_000;
+
+async fn with_notes(test: &TestDatabase) -> Database {
+    let database = Database::connect(&test.config, "broker").await.unwrap();
+    let change = database.begin_schema_change().await.unwrap();
+    change
+        .execute_unprepared("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    database
+}
+
+async fn insert(connection: &impl ConnectionTrait, id: i32) -> Result<(), DbError> {
+    let text = "x".repeat(ROW_BYTES);
+    let sql = format!("INSERT INTO note VALUES ({id}, '{text}')");
+    connection.execute_unprepared(&sql).await?;
+    Ok(())
+}
+
+async fn write(database: &Database, id: i32) -> Result<(), DbError> {
+    database
+        .transaction("write a note", move |tx| {
+            Box::pin(async move { insert(tx, id).await })
+        })
+        .await
+}
+
+async fn change_my_mind(database: &Database) -> Result<(), DbError> {
+    database
+        .transaction("change my mind", |tx| {
+            Box::pin(async move {
+                insert(tx, 1000).await?;
+                Err(DbError::conflict("changed my mind"))
+            })
+        })
+        .await
+}
+
+/// What another process would find.
+async fn kept(test: &TestDatabase) -> Vec<i32> {
+    let database = Database::connect(&test.config, "broker").await.unwrap();
+    let connection = database.connection();
+    let sql = "SELECT id FROM note ORDER BY id";
+    let rows = connection
+        .query_all_raw(Statement::from_string(
+            connection.get_database_backend(),
+            sql,
+        ))
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    rows.iter()
+        .map(|row| row.try_get("", "id").unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn d8_writes_after_a_moment_without_space_outlive_a_restart() {
+    let test = TestDatabase::sqlite();
+    let database = with_notes(&test).await;
+    for id in -4..0 {
+        without_space(&database).await;
+        write(&database, id).await.unwrap_err();
+    }
+    with_space(&database).await;
+    // A transaction begun inside another one is only a savepoint, and undoing that ends nothing.
+    for _ in 0..4 {
+        change_my_mind(&database).await.unwrap_err();
+    }
+    for id in 0..WRITES {
+        write(&database, id).await.unwrap();
+    }
+    database.close().await.unwrap();
+    assert_eq!(kept(&test).await, (0..WRITES).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn d8_a_connection_left_inside_a_transaction_is_closed() {
+    for test in TestDatabase::every_engine().await {
+        let database = with_notes(&test).await;
+        for id in 0..WRITES {
+            // Whoever did this has got its connection from the pool and given it back.
+            database
+                .connection()
+                .execute_unprepared("BEGIN")
+                .await
+                .unwrap();
+            insert(database.connection(), id).await.unwrap();
+        }
+        assert_eq!(kept(&test).await, (0..WRITES).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn d8_a_refusal_that_is_overlooked_is_not_a_commit() {
+    for test in TestDatabase::every_engine().await {
+        let database = with_notes(&test).await;
+        let outcome = database
+            .transaction("overlook a refusal", |tx| {
+                Box::pin(async move {
+                    insert(tx, 1).await?;
+                    drop(insert(tx, 1).await.unwrap_err());
+                    Ok::<_, DbError>(())
+                })
+            })
+            .await;
+        let expected = if outcome.is_ok() { vec![1] } else { vec![] };
+        assert_eq!(kept(&test).await, expected, "{outcome:?}");
+    }
+}
