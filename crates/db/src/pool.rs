@@ -39,7 +39,7 @@ pub(crate) async fn open_file(folder: &Path, service: &str) -> Result<DatabaseCo
         .filename(&file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .disable_statement_logging();
@@ -79,6 +79,7 @@ pub(crate) async fn open_server(
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(wait_for_the_disk(connection)))
         .after_release(|connection, _| {
             Box::pin(async move { Ok(kept(postgres_is_idle(connection).await)) })
         })
@@ -102,13 +103,25 @@ fn kept(is_idle: Result<bool, sqlx::Error>) -> bool {
 }
 
 /// SQLite refuses to change this setting inside a transaction, however that was begun, so setting it
-/// is the question. A rollback the driver has queued runs before. The driver's own count must agree:
+/// is the question; whoever weakened it meanwhile (apalis' own set-up turns it off) has done so for
+/// nobody else. A rollback the driver has queued runs before. The driver's own count must agree:
 /// SQLite ends a transaction by itself when it runs out of space, which the driver does not see.
 async fn sqlite_is_idle(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("PRAGMA synchronous = NORMAL")
+    sqlx::raw_sql("PRAGMA synchronous = FULL")
         .execute(&mut *connection)
         .await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// A role or a server may have commits acknowledged before they are written. What is stricter stays.
+async fn wait_for_the_disk(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(
+        "SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') = 'off'",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A transaction's time stands still, a statement's does not; an aborted transaction answers with an

@@ -118,3 +118,40 @@ async fn d8_a_refusal_that_is_overlooked_is_not_a_commit() {
         assert_eq!(kept(&test).await, expected, "{outcome:?}");
     }
 }
+
+async fn setting(database: &Database, sql: &str) -> String {
+    let connection = database.connection();
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get_by_index(0)
+        .or_else(|_| row.try_get_by_index(0).map(|n: i32| n.to_string()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn d8_sqlite_waits_for_the_disk_also_where_somebody_turned_that_off() {
+    let test = TestDatabase::sqlite();
+    let database = with_notes(&test).await;
+    for _ in 0..8 {
+        // What apalis does in its own set-up, on a connection of the pool.
+        let off = "PRAGMA synchronous = OFF";
+        database.connection().execute_unprepared(off).await.unwrap();
+    }
+    for _ in 0..8 {
+        assert_eq!(setting(&database, "PRAGMA synchronous").await, "2");
+    }
+    assert_eq!(setting(&database, "PRAGMA journal_mode").await, "wal");
+}
+
+#[tokio::test]
+async fn d8_postgres_waits_for_the_disk_also_where_the_database_does_not() {
+    let Some(test) = TestDatabase::postgres().await else {
+        return;
+    };
+    let admin = with_notes(&test).await;
+    let name = setting(&admin, "SELECT current_database()::text").await;
+    let lax = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    admin.connection().execute_unprepared(&lax).await.unwrap();
+    let database = Database::connect(&test.config, "broker").await.unwrap();
+    assert_eq!(setting(&database, "SHOW synchronous_commit").await, "on");
+}
