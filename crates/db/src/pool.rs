@@ -5,6 +5,7 @@
 //! that old transaction and be told "committed". So each connection is asked when it comes back, and
 //! closed unless it stands outside a transaction.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,19 +26,18 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn open_file(folder: &Path, service: &str) -> Result<DatabaseConnection, DbError> {
-    let unreachable = |error| {
+    make_folder(folder).await.map_err(|error| {
         DbError::unavailable(
             format!("cannot create the folder {}", folder.display()),
             error,
         )
-    };
-    tokio::fs::create_dir_all(folder)
-        .await
-        .map_err(unreachable)?;
+    })?;
     let file = folder.join(format!("{service}.db"));
+    make_file(&file)
+        .await
+        .map_err(|error| DbError::unavailable(format!("cannot make {}", file.display()), error))?;
     let options = SqliteConnectOptions::new()
         .filename(&file)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
@@ -53,6 +53,27 @@ pub(crate) async fn open_file(folder: &Path, service: &str) -> Result<DatabaseCo
         .await
         .map_err(|error| DbError::unavailable(format!("cannot open {}", file.display()), error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+async fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = tokio::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.create(folder).await
+}
+
+/// Makes the file when it is missing, for its user only; SQLite makes the files beside it alike. A file
+/// that is there is not opened: closing it would end SQLite's own locks on it.
+async fn make_file(file: &Path) -> io::Result<()> {
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    match options.open(file).await {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }
 
 pub(crate) async fn open_server(

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use foretide_db::testing::{TestDatabase, with_space, without_space};
@@ -260,4 +260,20 @@ async fn d8_postgres_waits_for_the_disk_also_where_the_database_does_not() {
     admin.connection().execute_unprepared(&lax).await.unwrap();
     let database = Database::connect(&test.config, "broker").await.unwrap();
     assert_eq!(setting(&database, "SHOW synchronous_commit").await, "on");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn d8_a_databases_folder_and_files_are_for_their_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("db");
+    let config = DatabaseConfig::new(format!("sqlite:{}", folder.display()));
+    let database = with_notes_in(&config).await;
+    write(&database, 1).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for file in ["broker.db", "broker.db-wal", "broker.db-shm"] {
+        assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
+    }
 }

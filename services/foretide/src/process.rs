@@ -9,7 +9,7 @@ use foretide_config::SecretString;
 use foretide_domain::SharedClock;
 use foretide_lake::Lake;
 use foretide_service_runtime::{
-    Authenticator, IdentityConfig, PeerUrls, Peers, ServiceContext, serve, serve_web,
+    Authenticator, DataFolder, IdentityConfig, PeerUrls, Peers, ServiceContext, serve, serve_web,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -30,12 +30,13 @@ pub(crate) struct Running {
     pub identity: IdentityConfig,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
+    /// Of an installation that lives in one: nobody else's until all services have ended.
+    _data_folder: Option<DataFolder>,
 }
 
 /// Starts all services in this process. They still talk gRPC over loopback.
 pub(crate) async fn start_all(config: &Config, clock: SharedClock) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+    let data_folder = DataFolder::claim(&config.data_dir)?;
     let identity = identity::complete(&config.identity, &config.data_dir)?;
     let mut listeners = Vec::new();
     for service in ServiceName::ALL {
@@ -66,6 +67,7 @@ pub(crate) async fn start_all(config: &Config, clock: SharedClock) -> anyhow::Re
         identity,
         shutdown,
         tasks,
+        _data_folder: Some(data_folder),
     })
 }
 
@@ -105,6 +107,7 @@ pub(crate) async fn start_one(
         identity,
         shutdown,
         tasks,
+        _data_folder: None,
     })
 }
 
