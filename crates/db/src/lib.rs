@@ -26,6 +26,7 @@
 mod config;
 mod connect;
 mod error;
+mod installation;
 mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use foretide_config::SecretString;
+use foretide_db::Database;
 use foretide_domain::SharedClock;
 use foretide_lake::Lake;
 use foretide_service_runtime::{
-    Authenticator, DataFolder, IdentityConfig, PeerUrls, Peers, ServiceContext, serve, serve_web,
+    Authenticator, DataFolder, IdentityConfig, PeerUrls, Peers, ServiceContext, recognise, serve,
+    serve_web,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -210,6 +212,11 @@ impl Starter {
             name: service.name(),
             ..self.context.clone()
         };
+        if service.has_database() {
+            recognise_database(&ctx)
+                .await
+                .with_context(|| format!("cannot start {}", service.name()))?;
+        }
         let built = Box::pin(build(service, &ctx, &self.config))
             .await
             .with_context(|| format!("cannot start {}", service.name()))?;
@@ -223,6 +230,14 @@ impl Starter {
         });
         Ok(())
     }
+}
+
+/// Before a service acts on what its database says, it must be the one that was there before.
+async fn recognise_database(ctx: &ServiceContext) -> anyhow::Result<()> {
+    let database = Database::connect(&ctx.database, ctx.name).await?;
+    recognise(&database, &ctx.lake).await?;
+    database.close().await?;
+    Ok(())
 }
 
 /// Finds ONNX Runtime, fetching the pinned version when it is missing. Without it everything but
