@@ -1,4 +1,5 @@
 //! A data folder is for one process, and for its user only.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
