@@ -1,11 +1,11 @@
 //! Analytics rules over our own tables.
 
 use foretide_domain::Phase;
-use foretide_sentinel_arm::ContentKind;
+use foretide_sentinel_arm::{ContentBody, ContentKind};
 use serde_json::{Map, Value, json};
 
 use crate::body::body;
-use crate::names::{PREFIX, guid};
+use crate::names::{Mark, PREFIX, guid};
 use crate::pack::{Item, PackOptions};
 
 /// A scheduled rule, as far as ours differ.
@@ -138,7 +138,7 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
             name: rule_name(options, rule.slug),
             title: rule.display_name(),
             needs: Phase::Shadow,
-            body: body(json!({ "kind": "Scheduled", "properties": rule.properties() })),
+            body: rule.body(options),
         })
         .collect()
 }
@@ -146,6 +146,12 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
 impl RuleDeclaration {
     pub(crate) fn display_name(&self) -> String {
         format!("{PREFIX}{}", self.title)
+    }
+
+    fn body(&self, options: &PackOptions) -> ContentBody {
+        let mut properties = self.properties();
+        properties["description"] = Mark::of(options).on_text(self.description).into();
+        body(json!({ "kind": "Scheduled", "properties": properties }))
     }
 
     pub(crate) fn properties(&self) -> Value {

@@ -48,7 +48,7 @@ async fn drift_by_hand_shows_as_a_difference_and_is_put_right() {
     lay_out(&world, &world.options()).await;
     let mut rule = first_rule(&world).await;
     rule.properties["severity"] = json!("High");
-    rule.properties["enabled"] = json!(false);
+    rule.properties["queryFrequency"] = json!("PT30M");
     world.client.put_alert_rule(&rule).await.unwrap();
     let drift = plan(&world).await;
     let changes: Vec<&Change> = drift
@@ -62,7 +62,7 @@ async fn drift_by_hand_shows_as_a_difference_and_is_put_right() {
     };
     let mut paths: Vec<&str> = differences.iter().map(|one| one.path.as_str()).collect();
     paths.sort_unstable();
-    assert_eq!(paths, ["properties.enabled", "properties.severity"]);
+    assert_eq!(paths, ["properties.queryFrequency", "properties.severity"]);
     drift.apply(&world.client, |_| {}).await.unwrap();
     assert!(plan(&world).await.is_empty());
 }
@@ -116,6 +116,7 @@ async fn removal_takes_ours_and_nothing_else_and_tables_only_when_asked() {
     theirs.name = "their-rule".to_owned();
     theirs.etag = None;
     theirs.properties["displayName"] = json!("Foretide: by a person's hand");
+    theirs.properties["enabled"] = json!(false);
     world.client.put_alert_rule(&theirs).await.unwrap();
 
     let removal = Plan::removal(&world.client, &world.options(), false)
