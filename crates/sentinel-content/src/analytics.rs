@@ -59,7 +59,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
     RuleDeclaration {
         slug: IN_WINDOW,
         title: "alert in a predicted window",
-        description: "A medium alert arrived inside a predicted window.",
+        description: "A medium alert arrived inside a predicted window. One open incident a scope.",
         severity: "Medium",
         query: include_str!("../kql/rules/alert_in_predicted_window.kql"),
         frequency: "PT1H",
@@ -74,7 +74,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
         ],
         title_format: Some("Foretide: {{AlertName}} in a predicted window"),
         severity_column: None,
-        one_incident_by: None,
+        one_incident_by: Some("Scope"),
         entity: Some(("Host", "FullName", "CompromisedEntity")),
     },
     RuleDeclaration {
@@ -148,8 +148,13 @@ impl RuleDeclaration {
         format!("{PREFIX}{}", self.title)
     }
 
+    /// In shadow a rule lies there switched off and without incidents: people can read it, and it keeps
+    /// its GUID, which Sentinel would block for a day once the rule were deleted.
     fn body(&self, options: &PackOptions) -> ContentBody {
         let mut properties = self.properties();
+        let acts = options.phase > Phase::Shadow;
+        properties["enabled"] = acts.into();
+        properties["incidentConfiguration"]["createIncident"] = acts.into();
         properties["description"] = Mark::of(options).on_text(self.description).into();
         body(json!({ "kind": "Scheduled", "properties": properties }))
     }

@@ -339,7 +339,11 @@ fn with_own_columns(actual: &Value, declared: &ContentBody) -> ContentBody {
 fn is_switched_off(kind: ContentKind, actual: &Value) -> bool {
     let properties = &actual["properties"];
     match kind {
-        ContentKind::AlertRule => properties["enabled"] == false,
+        // as shadow lays it out it makes no incidents, either: nobody switched that off
+        ContentKind::AlertRule => {
+            properties["enabled"] == false
+                && properties["incidentConfiguration"]["createIncident"] == true
+        }
         ContentKind::AutomationRule => properties["triggeringLogic"]["isEnabled"] == false,
         _ => false,
     }

@@ -195,6 +195,16 @@ async fn a_rule_that_was_switched_off_is_shown_and_left_alone_unless_it_is_named
     assert_eq!(plan().await.unwrap().switched_off().count(), 1);
 }
 
+/// Kinds that the neighbour has in its own workspace, under the names that ours have here.
+fn in_workspace_by_slug(kind: ContentKind) -> bool {
+    let kinds = [
+        ContentKind::Table,
+        ContentKind::SavedSearch,
+        ContentKind::SummaryRule,
+    ];
+    kinds.contains(&kind)
+}
+
 /// Everything in the workspace and its group, by id.
 fn whole(world: &World) -> BTreeMap<String, Value> {
     let kinds = ContentKind::ALL.into_iter();
@@ -223,7 +233,7 @@ impl Shared {
         let mut bodies = Vec::new();
         let theirs = neighbour(&widest(world.options()));
         for item in Pack::declared(&theirs).unwrap().items {
-            if !matches!(item.kind, ContentKind::Table | ContentKind::SavedSearch) {
+            if !in_workspace_by_slug(item.kind) {
                 let put = world.client.put_content(item.kind, &item.name, &item.body);
                 bodies.push(put.await.is_ok());
             }
@@ -312,20 +322,23 @@ impl Shared {
     }
 }
 
-const SEQUENCES: usize = 1_000;
-const WORKSPACES: usize = 8;
+/// As many as take seconds; `FORETIDE_SEQUENCES=1000` takes minutes.
+const SEQUENCES: usize = 100;
+const WORKSPACES: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d9_no_sequence_of_plans_changes_what_is_not_ours() {
-    let one_workspace = |workspace: usize| async move {
+    let sequences = std::env::var("FORETIDE_SEQUENCES").ok();
+    let sequences = sequences.map_or(SEQUENCES, |text| text.parse().unwrap());
+    let one_workspace = move |workspace: usize| async move {
         let mut shared = Shared::new(workspace as u64).await;
-        for sequence in 0..SEQUENCES / WORKSPACES {
+        for sequence in 0..sequences / WORKSPACES {
             shared.one_step().await;
             if shared.dice.random_bool(0.3) {
                 shared.one_step().await;
             }
             shared.check(sequence);
-            if shared.dice.random_bool(0.5) {
+            if shared.dice.random_bool(0.8) {
                 shared.they_leave().await;
             }
         }
@@ -340,7 +353,7 @@ async fn d9_no_sequence_of_plans_changes_what_is_not_ours() {
     }
     // or it would have shown nothing
     assert!(
-        done > 2_000 && refused > 50,
+        done > sequences && refused > sequences / 50,
         "{done} done, {refused} refused"
     );
 }
