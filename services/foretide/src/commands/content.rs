@@ -82,6 +82,21 @@ pub(crate) struct ContentConfig {
     pub notify: Option<Playbook>,
 }
 
+impl ContentConfig {
+    /// Checks what types alone cannot.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let workspace = self.workspace.validate();
+        workspace.map_err(|error| format!("workspace.{error}"))?;
+        let days = self.retention_days;
+        if !(30..=4_383).contains(&days) {
+            return Err(format!(
+                "retention_days must be from 30 to 4383, got {days}"
+            ));
+        }
+        Ok(())
+    }
+}
+
 fn windows_use_case() -> UseCaseId {
     "risk_period".parse().expect("a use case's name")
 }
