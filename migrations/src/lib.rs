@@ -81,6 +81,10 @@ pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String
             .map_err(DbError::from)
             .map_err(failed)?;
     }
+    database
+        .make_installation_table(&transaction)
+        .await
+        .map_err(failed)?;
     transaction
         .commit()
         .await

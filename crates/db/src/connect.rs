@@ -1,25 +1,13 @@
 //! Opening a service's database.
 
-use std::path::Path;
-use std::time::Duration;
-
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqlxPostgresConnector,
-    SqlxSqliteConnector, Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait,
 };
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::config::Location;
+use crate::pool::{open_file, open_server};
 use crate::{DatabaseConfig, DbError};
-
-/// Readers run beside the one writer that SQLite allows.
-const SQLITE_CONNECTIONS: u32 = 4;
-/// Seven services with two replicas each stay below PostgreSQL's default of 100 connections.
-const POSTGRES_CONNECTIONS: u32 = 6;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which engine carries the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +58,9 @@ impl Database {
         let (connection, engine) = match config.location()? {
             Location::SqliteFolder(folder) => (open_file(&folder, service).await?, Engine::Sqlite),
             Location::Postgres(options) => {
-                (open_server(*options, service).await?, Engine::Postgres)
+                let schema = schema_of(service);
+                let server = open_server(*options, service, &schema).await?;
+                (server, Engine::Postgres)
             }
         };
         Ok(Self {
@@ -163,63 +153,4 @@ impl Database {
 
 fn schema_of(service: &str) -> String {
     service.replace('-', "_")
-}
-
-async fn open_file(folder: &Path, service: &str) -> Result<DatabaseConnection, DbError> {
-    let unreachable = |error| {
-        DbError::unavailable(
-            format!("cannot create the folder {}", folder.display()),
-            error,
-        )
-    };
-    tokio::fs::create_dir_all(folder)
-        .await
-        .map_err(unreachable)?;
-    let file = folder.join(format!("{service}.db"));
-    // With a write-ahead log, NORMAL loses nothing when the process is killed.
-    let options = SqliteConnectOptions::new()
-        .filename(&file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(SQLITE_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|error| DbError::unavailable(format!("cannot open {}", file.display()), error))?;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
-}
-
-async fn open_server(
-    options: PgConnectOptions,
-    service: &str,
-) -> Result<DatabaseConnection, DbError> {
-    // `apalis` holds a type of the queue's tables, which all services share; `public` stays on the
-    // path for extensions an administrator has put there.
-    let options = options
-        .application_name(&format!("foretide-{service}"))
-        .options([(
-            "search_path",
-            format!("{},apalis,public", schema_of(service)),
-        )])
-        .disable_statement_logging();
-    let address = format!("{}:{}", options.get_host(), options.get_port());
-    let refused = |error: sqlx::Error| {
-        DbError::unavailable(format!("cannot connect to PostgreSQL at {address}"), error)
-    };
-    // The pool would only say that it timed out; a connection of its own says why.
-    let probe = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
-        .await
-        .map_err(|_| refused(sqlx::Error::PoolTimedOut))?
-        .map_err(refused)?;
-    probe.close().await.map_err(refused)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options);
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }

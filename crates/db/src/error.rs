@@ -1,5 +1,7 @@
 //! Errors as decisions for the caller.
 
+use std::borrow::Cow;
+
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// What went wrong, sorted by what the caller can do about it.
@@ -35,6 +37,18 @@ pub enum DbError {
         /// The driver's error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// What lies below the database takes nothing now: no space, I/O errors, read-only. Nothing of the
+    /// refused write is kept, and writes work again, without a restart, once the cause is gone.
+    #[error("storage unavailable: {why}, {remedy}")]
+    Storage {
+        /// What is wrong.
+        why: &'static str,
+        /// What to do.
+        remedy: &'static str,
+        /// The driver's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A stored row contradicts itself. Somebody has to look at it.
     #[error("stored data is corrupt in table {table}, column {column}, row {row}: {problem}")]
@@ -86,7 +100,7 @@ impl DbError {
     /// Whether the same call may succeed later without any change.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Storage { .. })
     }
 }
 
@@ -97,6 +111,14 @@ impl From<DbErr> for DbError {
         ) = error.sql_err()
         {
             return Self::Conflict { what };
+        }
+        if let Some((why, remedy)) = storage_problem(&error) {
+            let source = Box::new(error);
+            return Self::Storage {
+                why,
+                remedy,
+                source,
+            };
         }
         match error {
             DbErr::RecordNotFound(what) => Self::NotFound { what },
@@ -138,20 +160,39 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 
 /// Whether another writer was in the way: the whole transaction can be done again.
 pub(crate) fn is_contention(error: &DbErr) -> bool {
-    let Some(sqlx::Error::Database(refusal)) = driver_error(error) else {
-        return false;
-    };
-    let code = refusal.code().unwrap_or_default();
-    if refusal
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .is_some()
-    {
+    match refusal_code(error) {
         // serialization_failure, deadlock_detected, lock_not_available
-        return matches!(code.as_ref(), "40001" | "40P01" | "55P03");
+        Some(Code::Postgres(code)) => matches!(code.as_ref(), "40001" | "40P01" | "55P03"),
+        // SQLITE_BUSY, SQLITE_LOCKED
+        Some(Code::Sqlite(code)) => matches!(code, 5 | 6),
+        None => false,
     }
-    // The lowest byte of an extended SQLite code is the primary one: SQLITE_BUSY 5, SQLITE_LOCKED 6.
-    code.parse::<u32>()
-        .is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+/// What is wrong below the database, and what to do.
+fn storage_problem(error: &DbErr) -> Option<(&'static str, &'static str)> {
+    let full = "no space is left for the database";
+    let broken = "reading or writing the database's files failed";
+    let read_only = "the database is read-only";
+    let problem = match refusal_code(error)? {
+        // SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN
+        Code::Sqlite(8) => (read_only, "make its folder writable for this user"),
+        Code::Sqlite(10) => (broken, "check the volume it lies on"),
+        Code::Sqlite(13) => (full, "free space on the volume it lies on"),
+        Code::Sqlite(14) => (
+            "the database's file cannot be opened",
+            "check that its folder is there and writable for this user",
+        ),
+        // disk_full, io_error, read_only_sql_transaction
+        Code::Postgres(code) => match code.as_ref() {
+            "53100" => (full, "free space on the server's volume"),
+            "58030" => (broken, "check the server's volume"),
+            "25006" => (read_only, "connect to a server that takes writes"),
+            _ => return None,
+        },
+        Code::Sqlite(_) => return None,
+    };
+    Some(problem)
 }
 
 fn is_connection_lost(error: &DbErr) -> bool {
@@ -165,16 +206,28 @@ fn is_connection_lost(error: &DbErr) -> bool {
         ) => true,
         // Class 57 is operator intervention (shutdown, crash), class 08 a broken connection and
         // class 53 a server short of something.
-        Some(sqlx::Error::Database(refusal)) => {
-            refusal
-                .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                .is_some()
-                && refusal.code().is_some_and(|code| {
-                    ["57P", "08", "53"]
-                        .iter()
-                        .any(|class| code.starts_with(class))
-                })
-        }
-        _ => false,
+        _ => matches!(refusal_code(error), Some(Code::Postgres(code))
+            if ["57P", "08", "53"].iter().any(|class| code.starts_with(class))),
     }
+}
+
+/// What an engine calls its refusal.
+enum Code<'e> {
+    Postgres(Cow<'e, str>),
+    /// The primary code: the lowest byte of an extended one.
+    Sqlite(u32),
+}
+
+fn refusal_code(error: &DbErr) -> Option<Code<'_>> {
+    let Some(sqlx::Error::Database(refusal)) = driver_error(error) else {
+        return None;
+    };
+    let code = refusal.code()?;
+    let is_postgres = refusal
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        .is_some();
+    if is_postgres {
+        return Some(Code::Postgres(code));
+    }
+    Some(Code::Sqlite(code.parse::<u32>().ok()? & 0xff))
 }

@@ -26,6 +26,8 @@
 mod config;
 mod connect;
 mod error;
+mod installation;
+mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;

@@ -5,11 +5,12 @@
 
 use std::str::FromStr;
 
+use sea_orm::DatabaseConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor};
 use tempfile::TempDir;
 
-use crate::{DatabaseConfig, Engine};
+use crate::{Database, DatabaseConfig, Engine};
 
 /// Names the variable that holds the URL of a throw-away PostgreSQL server.
 pub const POSTGRES_URL: &str = "FORETIDE_TEST_POSTGRES_URL";
@@ -82,5 +83,29 @@ impl TestDatabase {
     #[must_use]
     pub fn folder(&self) -> Option<&std::path::Path> {
         self.folder.as_ref().map(TempDir::path)
+    }
+}
+
+/// Lets a database on SQLite run out of space: what it holds fits, one page more does not. Connections
+/// that are replaced afterwards have space again, so this is said again before each write.
+pub async fn without_space(database: &Database) {
+    limit_pages(database.connection(), 1).await;
+}
+
+/// Gives it space again.
+pub async fn with_space(database: &Database) {
+    limit_pages(database.connection(), 1_000_000).await;
+}
+
+/// SQLite keeps the limit in the connection and never sets it below what is used.
+async fn limit_pages(connection: &DatabaseConnection, pages: u32) {
+    let pool = connection.get_sqlite_connection_pool();
+    let mut all = Vec::new();
+    while all.len() < pool.options().get_max_connections() as usize {
+        all.push(pool.acquire().await.expect("a connection"));
+    }
+    for connection in &mut all {
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        connection.execute(limit).await.expect("the limit");
     }
 }

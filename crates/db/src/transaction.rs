@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use rand::Rng;
 use sea_orm::{
-    DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use crate::error::is_contention;
@@ -59,16 +59,22 @@ impl Database {
         let transaction = self.begin().await?;
         // Dropped without commit, a transaction is rolled back.
         let value = work(&transaction).await?;
+        self.still_open(&transaction).await?;
         transaction.commit().await.map_err(DbError::from)?;
         Ok(value)
     }
 
-    /// Begins a transaction that is serializable on PostgreSQL and the only writer on SQLite.
-    /// Prefer [`Database::transaction`], which tries again.
-    ///
-    /// # Errors
-    /// [`DbError::Unavailable`] when no connection is free or another writer holds on for too long.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
+    /// PostgreSQL answers the commit of a transaction in which a statement failed with success, and
+    /// undoes it. Any statement is refused there, so that `work` cannot lose what it was told is kept
+    /// by overlooking an error. SQLite refuses the commit itself.
+    async fn still_open(&self, transaction: &DatabaseTransaction) -> Result<(), DbError> {
+        if self.engine() == Engine::Postgres {
+            transaction.execute_unprepared("SELECT 1").await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbError> {
         let isolation_level =
             (self.engine() == Engine::Postgres).then_some(IsolationLevel::Serializable);
         let sqlite_transaction_mode =

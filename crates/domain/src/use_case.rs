@@ -321,6 +321,10 @@ impl UseCase {
                 got,
             })
         };
+        if self.model == ModelKind::Ranking {
+            let allowed = "forecast: no other kind of model is served yet";
+            return refuse("model", allowed, "ranking".to_owned());
+        }
         if !(1..=336).contains(&self.horizon_hours) {
             return refuse(
                 "horizon_hours",

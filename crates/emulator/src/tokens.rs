@@ -1,5 +1,8 @@
 //! Signing and checking tokens.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Duration, Utc};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
@@ -12,9 +15,10 @@ use crate::answers::{AzureError, host};
 /// Public, as it is in the repository: it proves nothing, and the emulator listens on loopback
 /// only. A key made at each start would take seconds in development builds.
 const KEY: &[u8] = include_bytes!("emulator_only_key.pem");
+const MOST_CHECKED: usize = 1_000;
 const KEY_ID: &str = "foretide-emulator-only";
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -44,6 +48,9 @@ pub(crate) struct Tokens {
     signing_key: EncodingKey,
     checking_key: DecodingKey,
     key_set: JwkSet,
+    /// What tokens say whose signature was found to be ours: a development build takes milliseconds for
+    /// that, and clients show the same token with every request.
+    checked: Mutex<HashMap<String, Claims>>,
 }
 
 impl Tokens {
@@ -59,6 +66,7 @@ impl Tokens {
             signing_key,
             checking_key,
             key_set,
+            checked: Mutex::default(),
         })
     }
 
@@ -123,6 +131,19 @@ impl Tokens {
         Ok(jsonwebtoken::decode::<C>(token, &self.checking_key, &validation)?.claims)
     }
 
+    fn claims(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claims) = checked.get(token) {
+            return Ok(claims.clone());
+        }
+        let claims: Claims = self.read(token)?;
+        if checked.len() >= MOST_CHECKED {
+            checked.clear();
+        }
+        checked.insert(token.to_owned(), claims.clone());
+        Ok(claims)
+    }
+
     /// Lets a request pass whose bearer token we signed, for this audience, and that still lives.
     /// As in each cloud a service's address is an audience of its own, ours is too.
     pub(crate) fn authorize(
@@ -140,8 +161,8 @@ impl Tokens {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or_else(|| unauthorized("a bearer token is required"))?;
-        let claims: Claims = self
-            .read(token)
+        let claims = self
+            .claims(token)
             .map_err(|_| unauthorized("the token was not signed by this emulator's tenant"))?;
         if claims.tid != self.tenant {
             return Err(unauthorized("the token is of another tenant"));

@@ -64,6 +64,20 @@ impl LakeConfig {
         }
     }
 
+    /// Checks what types alone cannot. Nothing is made or asked: a folder need not exist yet.
+    ///
+    /// # Errors
+    /// [`LakeError::Config`] when the location cannot be used.
+    pub fn validate(&self) -> Result<(), LakeError> {
+        if self.url.trim().is_empty() {
+            return Err(self.refused("must be a folder or a container"));
+        }
+        match self.local_folder() {
+            Some(_) => Ok(()),
+            None => open_object_store(self).map(|_| ()),
+        }
+    }
+
     fn refused(&self, problem: impl Into<String>) -> LakeError {
         LakeError::Config {
             url: self.url.clone(),

@@ -1,11 +1,11 @@
 //! Analytics rules over our own tables.
 
 use foretide_domain::Phase;
-use foretide_sentinel_arm::ContentKind;
+use foretide_sentinel_arm::{ContentBody, ContentKind};
 use serde_json::{Map, Value, json};
 
 use crate::body::body;
-use crate::names::{PREFIX, guid};
+use crate::names::{Mark, PREFIX, guid};
 use crate::pack::{Item, PackOptions};
 
 /// A scheduled rule, as far as ours differ.
@@ -59,7 +59,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
     RuleDeclaration {
         slug: IN_WINDOW,
         title: "alert in a predicted window",
-        description: "A medium alert arrived inside a predicted window.",
+        description: "A medium alert arrived inside a predicted window. One open incident a scope.",
         severity: "Medium",
         query: include_str!("../kql/rules/alert_in_predicted_window.kql"),
         frequency: "PT1H",
@@ -74,7 +74,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
         ],
         title_format: Some("Foretide: {{AlertName}} in a predicted window"),
         severity_column: None,
-        one_incident_by: None,
+        one_incident_by: Some("Scope"),
         entity: Some(("Host", "FullName", "CompromisedEntity")),
     },
     RuleDeclaration {
@@ -138,7 +138,7 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
             name: rule_name(options, rule.slug),
             title: rule.display_name(),
             needs: Phase::Shadow,
-            body: body(json!({ "kind": "Scheduled", "properties": rule.properties() })),
+            body: rule.body(options),
         })
         .collect()
 }
@@ -146,6 +146,17 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
 impl RuleDeclaration {
     pub(crate) fn display_name(&self) -> String {
         format!("{PREFIX}{}", self.title)
+    }
+
+    /// In shadow a rule lies there switched off and without incidents: people can read it, and it keeps
+    /// its GUID, which Sentinel would block for a day once the rule were deleted.
+    fn body(&self, options: &PackOptions) -> ContentBody {
+        let mut properties = self.properties();
+        let acts = options.phase > Phase::Shadow;
+        properties["enabled"] = acts.into();
+        properties["incidentConfiguration"]["createIncident"] = acts.into();
+        properties["description"] = Mark::of(options).on_text(self.description).into();
+        body(json!({ "kind": "Scheduled", "properties": properties }))
     }
 
     pub(crate) fn properties(&self) -> Value {

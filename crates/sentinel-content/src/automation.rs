@@ -7,7 +7,7 @@ use foretide_sentinel_arm::{
 };
 
 use crate::analytics::{IN_WINDOW, SURGE};
-use crate::names::{LABEL, PREFIX, guid};
+use crate::names::{LABEL, Mark, PREFIX, guid};
 use crate::pack::{Item, PackOptions};
 
 /// One rule of the pack.
@@ -25,14 +25,15 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
     let declared = declared(options).into_iter();
     declared
         .map(|rule| {
-            let display_name = format!("{PREFIX}{}", rule.title);
+            // automation rules have no description: the title bears the mark
+            let title = format!("{PREFIX}{}", rule.title);
             let conditions = vec![Condition {
                 property: "IncidentRelatedAnalyticRuleIds",
                 operator: Operator::Contains,
                 values: vec![options.alert_rule_id(rule.watches)],
             }];
             let automation = AutomationRule {
-                display_name: display_name.clone(),
+                display_name: Mark::of(options).on_text(&title),
                 order: rule.order,
                 triggers_on: TriggersOn::Incidents,
                 triggers_when: TriggersWhen::Created,
@@ -42,7 +43,7 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
             Item {
                 kind: ContentKind::AutomationRule,
                 name: guid(&options.name_space, "automationRules", rule.slug),
-                title: display_name,
+                title,
                 needs: rule.needs,
                 body: automation
                     .body()

@@ -5,14 +5,21 @@ use foretide_sentinel_arm::{ArmClient, ArmError, ContentBody, ContentKind};
 use serde_json::{Map, Value, json};
 
 use crate::body::body;
-use crate::names::{TAG, TAG_VALUE};
+use crate::names::{Mark, workspace_key};
 use crate::pack::{Delivery, Item, PackOptions};
 use crate::tables::{INCIDENTS, TableDeclaration};
 
-/// Name of the data collection rule.
-pub(crate) const RULE: &str = "dcr-foretide";
+/// Name of the data collection rule. Rules and endpoints lie in the resource group, which may hold other
+/// workspaces: their names carry the workspace.
+fn rule_name(workspace_id: &str) -> String {
+    format!("dcr-foretide-{}", workspace_key(workspace_id))
+}
+
 /// Name of the data collection endpoint.
-pub(crate) const ENDPOINT: &str = "dce-foretide";
+pub(crate) fn endpoint_name(workspace_id: &str) -> String {
+    format!("dce-foretide-{}", workspace_key(workspace_id))
+}
+
 const SUMMARY: &str = "foretide-incidents-created";
 const INCIDENTS_CREATED: &str = include_str!("../kql/summary/incidents_created.kql");
 
@@ -21,16 +28,16 @@ pub(crate) fn items(options: &PackOptions, tables: &[TableDeclaration]) -> Vec<I
     if options.delivery == Delivery::Endpoint {
         items.push(Item {
             kind: ContentKind::DataCollectionEndpoint,
-            name: ENDPOINT.to_owned(),
-            title: ENDPOINT.to_owned(),
+            title: endpoint_name(&options.name_space),
+            name: endpoint_name(&options.name_space),
             needs: Phase::Shadow,
             body: endpoint(options),
         });
     }
     items.push(Item {
         kind: ContentKind::DataCollectionRule,
-        name: RULE.to_owned(),
-        title: RULE.to_owned(),
+        title: rule_name(&options.name_space),
+        name: rule_name(&options.name_space),
         needs: Phase::Shadow,
         body: rule(options, tables),
     });
@@ -39,7 +46,7 @@ pub(crate) fn items(options: &PackOptions, tables: &[TableDeclaration]) -> Vec<I
         name: SUMMARY.to_owned(),
         title: "incidents as they are created".to_owned(),
         needs: Phase::Shadow,
-        body: summary(),
+        body: summary(options),
     });
     items
 }
@@ -47,7 +54,7 @@ pub(crate) fn items(options: &PackOptions, tables: &[TableDeclaration]) -> Vec<I
 fn endpoint(options: &PackOptions) -> ContentBody {
     body(json!({
         "location": options.location,
-        "tags": { TAG: TAG_VALUE },
+        "tags": Mark::of(options).on_tags(),
         "properties": {
             "description": "Takes Foretide's rows.",
             "networkAcls": { "publicNetworkAccess": "Enabled" },
@@ -72,7 +79,7 @@ fn rule(options: &PackOptions, tables: &[TableDeclaration]) -> ContentBody {
         .collect();
     let mut rule = json!({
         "location": options.location,
-        "tags": { TAG: TAG_VALUE },
+        "tags": Mark::of(options).on_tags(),
         "properties": {
             "description": "Forecasts, predicted windows and evaluations of Foretide.",
             "streamDeclarations": streams,
@@ -91,11 +98,12 @@ fn rule(options: &PackOptions, tables: &[TableDeclaration]) -> ContentBody {
     body(rule)
 }
 
-fn summary() -> ContentBody {
+fn summary(options: &PackOptions) -> ContentBody {
     body(json!({ "properties": {
         "ruleType": "User",
         "displayName": "Foretide: incidents as they are created",
-        "description": "Keeps one small row an incident, for the workbook and for hunting.",
+        "description": Mark::of(options)
+            .on_text("Keeps one small row an incident, for the workbook and for hunting."),
         "ruleDefinition": {
             "query": INCIDENTS_CREATED,
             "binSize": 60,
@@ -119,8 +127,10 @@ pub struct WayIn {
 /// # Errors
 /// When the workspace cannot be read.
 pub async fn way_in(client: &ArmClient) -> Result<Option<WayIn>, ArmError> {
+    let workspace_id = client.workspace().workspace_id();
+    let rule = rule_name(&workspace_id);
     let Some(rule) = client
-        .content(ContentKind::DataCollectionRule, RULE)
+        .content(ContentKind::DataCollectionRule, &rule)
         .await?
     else {
         return Ok(None);
@@ -130,8 +140,9 @@ pub async fn way_in(client: &ArmClient) -> Result<Option<WayIn>, ArmError> {
     let endpoint = match text(&properties["endpoints"]["logsIngestion"]) {
         Some(direct) => Some(direct),
         None => {
+            let endpoint = endpoint_name(&workspace_id);
             let endpoint = client
-                .content(ContentKind::DataCollectionEndpoint, ENDPOINT)
+                .content(ContentKind::DataCollectionEndpoint, &endpoint)
                 .await?
                 .unwrap_or_default();
             text(&endpoint["properties"]["logsIngestion"]["endpoint"])

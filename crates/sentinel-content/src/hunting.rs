@@ -5,8 +5,8 @@ use foretide_sentinel_arm::ContentKind;
 use serde_json::json;
 
 use crate::body::body;
-use crate::names::PREFIX;
-use crate::pack::Item;
+use crate::names::{Mark, PREFIX};
+use crate::pack::{Item, PackOptions};
 
 pub(crate) struct HuntDeclaration {
     pub(crate) slug: &'static str,
@@ -42,7 +42,7 @@ pub(crate) const HUNTS: [HuntDeclaration; 4] = [
     },
 ];
 
-pub(crate) fn items() -> Vec<Item> {
+pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
     let hunts = HUNTS.iter();
     hunts
         .map(|hunt| Item {
@@ -58,6 +58,7 @@ pub(crate) fn items() -> Vec<Item> {
                 "tags": [
                     { "name": "description", "value": hunt.description },
                     { "name": "createdBy", "value": "Foretide" },
+                    Mark::of(options).as_named_tag(),
                 ],
             }})),
         })

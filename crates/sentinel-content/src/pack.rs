@@ -133,7 +133,7 @@ impl PackOptions {
             &self.group_id,
             &format!(
                 "/providers/Microsoft.Insights/dataCollectionEndpoints/{}",
-                collection::ENDPOINT
+                collection::endpoint_name(&self.name_space)
             ),
         )
     }
@@ -174,7 +174,7 @@ impl Pack {
             })
             .collect();
         all.extend(collection::items(options, &tables));
-        all.extend(hunting::items());
+        all.extend(hunting::items(options));
         all.extend(workbook::items(options));
         all.extend(analytics::items(options));
         all.extend(automation::items(options));

@@ -5,7 +5,7 @@ use foretide_sentinel_arm::{ArmClient, ArmError, ContentBody, ContentKind};
 use serde_json::Value;
 
 use crate::diff::{Difference, differences};
-use crate::names::{PREFIX, TAG, TAG_VALUE};
+use crate::names::Mark;
 use crate::pack::{HeldBack, Pack, PackError, PackOptions};
 
 /// What happens to one resource.
@@ -21,6 +21,15 @@ pub enum Change {
     Remove,
     /// Somebody else has something under our name. Nothing is done until a person has looked.
     Foreign,
+    /// A person or Sentinel switched the rule off: it is left alone, and this is done only when the rule
+    /// is named ([`Plan::include`]).
+    SwitchedOff(Box<Change>),
+}
+
+impl Change {
+    fn does_something(&self) -> bool {
+        !matches!(self, Self::Keep | Self::SwitchedOff(_))
+    }
 }
 
 /// One step of a plan.
@@ -38,9 +47,21 @@ pub struct PlanStep {
     body: Option<ContentBody>,
 }
 
+impl PlanStep {
+    fn leave_if_switched_off(&mut self, actual: &Value) {
+        let would_change = matches!(self.change, Change::Update(_) | Change::Remove);
+        if would_change && is_switched_off(self.kind, actual) {
+            let change = std::mem::replace(&mut self.change, Change::Keep);
+            self.change = Change::SwitchedOff(Box::new(change));
+        }
+    }
+}
+
 /// What would be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// What ours bears.
+    mark: Mark,
     /// In the order in which it can be done.
     pub steps: Vec<PlanStep>,
     /// What waits for a higher phase.
@@ -67,11 +88,21 @@ pub enum ContentError {
     #[error(transparent)]
     Arm(#[from] ArmError),
     /// Something of another owner has our name.
-    #[error("{what} is not Foretide's: rename or delete it, then plan again")]
+    #[error(
+        "{what} is not Foretide's: it does not bear the mark [{mark}]. Rename or delete it, then plan \
+         again; if it is from an earlier Foretide, write the mark into its description or its tag managed-by"
+    )]
     Foreign {
         /// Kind and name.
         what: String,
+        /// What ours bears.
+        mark: String,
     },
+    /// No rule of the plan has that name, or nobody switched it off.
+    #[error(
+        "{0:?} is no switched-off rule of this plan: give the name or the title that plan shows"
+    )]
+    NotSwitchedOff(String),
 }
 
 impl Plan {
@@ -81,28 +112,36 @@ impl Plan {
     /// When the options are out of bounds or the workspace cannot be read.
     pub async fn make(client: &ArmClient, options: &PackOptions) -> Result<Self, ContentError> {
         let pack = Pack::declared(options)?;
+        let mark = Mark::of(options);
         let mut steps = Vec::new();
         for item in &pack.items {
             let actual = client.content(item.kind, &item.name).await?;
-            let (change, body) = match actual {
+            let (change, body) = match &actual {
                 None => (Change::Add, Some(item.body.clone())),
-                Some(actual) if !is_ours(item.kind, &actual) => (Change::Foreign, None),
-                Some(actual) => compared(item.kind, &actual, &item.body),
+                Some(actual) if !mark.is_on(item.kind, actual) => (Change::Foreign, None),
+                Some(actual) => compared(item.kind, actual, &item.body),
             };
-            steps.push(PlanStep {
+            let mut step = PlanStep {
                 kind: item.kind,
                 name: item.name.clone(),
                 title: item.title.clone(),
                 change,
                 body,
-            });
+            };
+            step.leave_if_switched_off(actual.as_ref().unwrap_or(&Value::Null));
+            steps.push(step);
         }
         let wanted = pack.names();
         let unwanted = Pack::every_name(options)?
             .into_iter()
             .filter(|known| !wanted.contains(&(known.kind, known.name.as_str())));
-        steps.extend(removals(client, unwanted).await?);
+        let mut unwanted = removals(client, &mark, unwanted).await?;
+        for (step, actual) in &mut unwanted {
+            step.leave_if_switched_off(actual);
+        }
+        steps.extend(unwanted.into_iter().map(|(step, _)| step));
         Ok(Self {
+            mark,
             steps,
             held_back: pack.held_back,
         })
@@ -120,10 +159,40 @@ impl Plan {
     ) -> Result<Self, ContentError> {
         let known = Pack::every_name(options)?.into_iter();
         let known = known.filter(|known| with_data || known.kind != ContentKind::Table);
+        let mark = Mark::of(options);
+        let steps = removals(client, &mark, known).await?;
         Ok(Self {
-            steps: removals(client, known).await?,
+            mark,
+            steps: steps.into_iter().map(|(step, _)| step).collect(),
             held_back: Vec::new(),
         })
+    }
+
+    /// Does what is declared to a rule that somebody switched off, after all.
+    ///
+    /// # Errors
+    /// [`ContentError::NotSwitchedOff`] when no such rule has that name or title.
+    pub fn include(&mut self, name: &str) -> Result<(), ContentError> {
+        let mut steps = self.steps.iter_mut();
+        let found = steps.find(|step| {
+            matches!(step.change, Change::SwitchedOff(_))
+                && (step.name == name || step.title == name)
+        });
+        match found.map(|step| &mut step.change) {
+            Some(change) => {
+                if let Change::SwitchedOff(wanted) = change {
+                    *change = std::mem::replace(wanted, Change::Keep);
+                }
+                Ok(())
+            }
+            None => Err(ContentError::NotSwitchedOff(name.to_owned())),
+        }
+    }
+
+    /// Rules that somebody switched off and that are left alone.
+    pub fn switched_off(&self) -> impl Iterator<Item = &PlanStep> {
+        let steps = self.steps.iter();
+        steps.filter(|step| matches!(step.change, Change::SwitchedOff(_)))
     }
 
     /// Whether there is nothing to do.
@@ -135,12 +204,12 @@ impl Plan {
     /// Steps that do something, those that are refused included.
     #[must_use]
     pub fn changes(&self) -> usize {
-        let changes = self.steps.iter();
-        changes.filter(|step| step.change != Change::Keep).count()
+        let does = |step: &&PlanStep| step.change.does_something();
+        self.steps.iter().filter(does).count()
     }
 
     /// Does what the plan says and tells each step once it is done. What was changed since the plan was
-    /// made is not overwritten.
+    /// made is not overwritten, and what somebody else put there since is not touched.
     ///
     /// # Errors
     /// [`ContentError::Foreign`] before anything is written; [`ContentError::Stopped`] at the first step
@@ -155,12 +224,23 @@ impl Plan {
             .iter()
             .find(|step| step.change == Change::Foreign);
         if let Some(step) = foreign {
-            return Err(ContentError::Foreign {
-                what: format!("the {} {}", step.kind.label(), step.name),
-            });
+            return Err(self.foreign(step));
         }
         let mut done = 0;
         for step in &self.steps {
+            if !step.change.does_something() {
+                continue;
+            }
+            let stopped = |source| ContentError::Stopped {
+                done,
+                all: self.changes(),
+                source,
+            };
+            let now = client.content(step.kind, &step.name).await;
+            let now = now.map_err(stopped)?;
+            if now.is_some_and(|now| !self.mark.is_on(step.kind, &now)) {
+                return Err(self.foreign(step));
+            }
             let outcome = match (&step.change, &step.body) {
                 (Change::Remove, _) => client
                     .delete_content(step.kind, &step.name)
@@ -172,15 +252,18 @@ impl Plan {
                     .map(|_| ()),
                 _ => continue,
             };
-            outcome.map_err(|source| ContentError::Stopped {
-                done,
-                all: self.changes(),
-                source,
-            })?;
+            outcome.map_err(stopped)?;
             done += 1;
             told(step);
         }
         Ok(done)
+    }
+
+    fn foreign(&self, step: &PlanStep) -> ContentError {
+        ContentError::Foreign {
+            what: format!("the {} {}", step.kind.label(), step.name),
+            mark: self.mark.text().to_owned(),
+        }
     }
 
     /// The lowest phase in which something more would be laid out.
@@ -193,8 +276,9 @@ impl Plan {
 /// In the reverse order: what leans on others goes first.
 async fn removals(
     client: &ArmClient,
+    mark: &Mark,
     known: impl Iterator<Item = HeldBack>,
-) -> Result<Vec<PlanStep>, ContentError> {
+) -> Result<Vec<(PlanStep, Value)>, ContentError> {
     let mut known: Vec<HeldBack> = known.collect();
     known.reverse();
     let mut steps = Vec::new();
@@ -203,14 +287,15 @@ async fn removals(
     } in known
     {
         let actual = client.content(kind, &name).await?;
-        if actual.is_some_and(|actual| is_ours(kind, &actual)) {
-            steps.push(PlanStep {
+        if let Some(actual) = actual.filter(|actual| mark.is_on(kind, actual)) {
+            let step = PlanStep {
                 kind,
                 name,
                 title,
                 change: Change::Remove,
                 body: None,
-            });
+            };
+            steps.push((step, actual));
         }
     }
     Ok(steps)
@@ -249,22 +334,17 @@ fn with_own_columns(actual: &Value, declared: &ContentBody) -> ContentBody {
     crate::body::body(value)
 }
 
-/// Whether a resource under one of our names is ours. Names that are GUIDs derived from the workspace are
-/// proof enough for most; the others must bear a mark.
-fn is_ours(kind: ContentKind, actual: &Value) -> bool {
+/// Whether somebody switched a rule of ours off since it was laid out: a person in the portal, or Sentinel
+/// after repeated failures (`AUTO DISABLED`).
+fn is_switched_off(kind: ContentKind, actual: &Value) -> bool {
     let properties = &actual["properties"];
-    let bears_prefix = properties["displayName"]
-        .as_str()
-        .is_some_and(|name| name.starts_with(PREFIX));
-    let bears_tag = actual["tags"][TAG] == TAG_VALUE;
     match kind {
-        ContentKind::DataCollectionEndpoint | ContentKind::DataCollectionRule => bears_tag,
-        ContentKind::SavedSearch | ContentKind::SummaryRule => bears_prefix,
-        ContentKind::Table => properties["schema"]["tableType"] == "CustomLog",
-        ContentKind::Workbook
-        | ContentKind::AlertRule
-        | ContentKind::AutomationRule
-        | ContentKind::Watchlist
-        | ContentKind::Bookmark => true,
+        // as shadow lays it out it makes no incidents, either: nobody switched that off
+        ContentKind::AlertRule => {
+            properties["enabled"] == false
+                && properties["incidentConfiguration"]["createIncident"] == true
+        }
+        ContentKind::AutomationRule => properties["triggeringLogic"]["isEnabled"] == false,
+        _ => false,
     }
 }

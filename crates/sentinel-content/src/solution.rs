@@ -202,7 +202,7 @@ fn resource(kind: ContentKind, name: &str, body: &Value) -> Value {
                 resource_type.to_owned(),
                 format!("[concat(parameters('workspace'), '/{name}')]"),
             ),
-            None => (resource_type.to_owned(), name.to_owned()),
+            None => (resource_type.to_owned(), name_in_group(resource_type, name)),
         };
     let mut resource = json!({
         "type": kind_in_template,
@@ -219,6 +219,16 @@ fn resource(kind: ContentKind, name: &str, body: &Value) -> Value {
         resource["dependsOn"] = depends_on_tables().into();
     }
     resource
+}
+
+/// The resource group may hold another workspace with the same solution.
+fn name_in_group(resource_type: &str, name: &str) -> String {
+    let workspace = WORKSPACE.trim_start_matches('[').trim_end_matches(']');
+    if resource_type == ContentKind::Workbook.resource_type() {
+        format!("[guid({workspace}, '{name}')]")
+    } else {
+        format!("[concat('{name}-', uniqueString({workspace}))]")
+    }
 }
 
 /// Everything reads or writes the tables.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::body::body;
+use crate::names::Mark;
 use crate::pack::PackOptions;
 
 const DECLARED: &str = include_str!("../content/tables.json");
@@ -80,7 +81,7 @@ impl TableDeclaration {
             "totalRetentionInDays": options.retention_days,
             "schema": {
                 "name": self.name,
-                "description": self.description,
+                "description": Mark::of(options).on_text(&self.description),
                 "columns": columns,
             },
         }}))

@@ -5,7 +5,7 @@ use foretide_sentinel_arm::ContentKind;
 use serde_json::{Value, json};
 
 use crate::body::body;
-use crate::names::{TAG, TAG_VALUE, guid};
+use crate::names::{Mark, guid};
 use crate::pack::{Item, PackOptions};
 
 const TITLE: &str = "Foretide: predictive alerting";
@@ -199,7 +199,7 @@ pub(crate) fn items(options: &PackOptions) -> Vec<Item> {
         body: body(json!({
             "location": options.location,
             "kind": "shared",
-            "tags": { TAG: TAG_VALUE },
+            "tags": Mark::of(options).on_tags(),
             "properties": {
                 "displayName": TITLE,
                 "description": "Forecasts, risk, coverage, phases, drift and value.",

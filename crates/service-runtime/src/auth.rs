@@ -59,7 +59,7 @@ impl Authenticator {
                     "identity.people: {name} cannot have the role service"
                 ));
             }
-            if person.token.expose_secret().len() < 16 {
+            if person.token.expose_secret().trim().len() < 16 {
                 return Err(format!(
                     "identity.people: the token of {name} must have at least 16 characters"
                 ));
@@ -73,6 +73,12 @@ impl Authenticator {
                     "identity.people: the token of {name} is used twice"
                 ));
             }
+        }
+        let blank = |token: &SecretString| token.expose_secret().trim().is_empty();
+        if config.service_token.as_ref().is_some_and(blank) {
+            return Err(
+                "identity.service_token must not be blank: set it, or leave it out".to_owned(),
+            );
         }
         if let Some(token) = &config.service_token
             && !authenticator.admit(token, Principal::service("foretide"))

@@ -8,6 +8,8 @@
 mod auth;
 mod build;
 mod context;
+mod data_folder;
+mod installation;
 mod peers;
 mod server;
 #[cfg(feature = "testing")]
@@ -16,5 +18,7 @@ pub mod testing;
 pub use auth::{Authenticator, IdentityConfig, Person, caller, require};
 pub use build::{BuildError, BuiltService};
 pub use context::ServiceContext;
+pub use data_folder::{DataFolder, DataFolderError};
+pub use installation::{InstallationError, recognise};
 pub use peers::{AuthedChannel, Credentials, PeerUrls, Peers};
 pub use server::{ServeError, serve, serve_web};

@@ -86,7 +86,14 @@ pub enum ReadBackError {
 }
 
 impl ReadBackConfig {
-    fn validate(&self) -> Result<(), ReadBackError> {
+    /// Checks what types alone cannot, for somebody who writes as `writer`.
+    ///
+    /// # Errors
+    /// Names the key that cannot be.
+    pub fn validate(&self, writer: Option<&IdentityConfig>) -> Result<(), ReadBackError> {
+        if self.identity.as_ref().or(writer).is_none() {
+            return Err(ReadBackError::NoIdentity);
+        }
         let refuse =
             |key, allowed, got: String| Err(ReadBackError::OutOfBounds { key, allowed, got });
         if uuid::Uuid::parse_str(&self.workspace_id).is_err() {
@@ -127,7 +134,7 @@ impl ReadBackConfig {
         writer: Option<&IdentityConfig>,
         clock: &SharedClock,
     ) -> Result<WorkspaceRows, ReadBackError> {
-        self.validate()?;
+        self.validate(writer)?;
         let identity = self.identity.as_ref().or(writer);
         let identity = identity.ok_or(ReadBackError::NoIdentity)?.clone();
         let workspace = WorkspaceConfig {

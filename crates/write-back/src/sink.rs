@@ -56,7 +56,7 @@ pub enum SinkError {
         sink: &'static str,
     },
     /// The rule, or the workspace and its key.
-    #[error("write_back.{key}: {source}")]
+    #[error("write_back.{key}.{source}")]
     Config {
         /// Below which key.
         key: &'static str,
@@ -83,6 +83,39 @@ impl SinkKind {
 }
 
 impl SinkChoice {
+    /// Checks what types alone cannot, as far as it needs nothing but the configuration.
+    ///
+    /// # Errors
+    /// As [`SinkChoice::open`].
+    pub fn validate(&self) -> Result<(), SinkError> {
+        let sink = self.kind.name();
+        let keys = [
+            ("rule", self.rule.is_some(), SinkKind::LogsIngestion),
+            ("identity", self.identity.is_some(), SinkKind::LogsIngestion),
+            (
+                "data_collector",
+                self.data_collector.is_some(),
+                SinkKind::DataCollector,
+            ),
+        ];
+        for (key, is_set, of) in keys {
+            if is_set && of != self.kind {
+                return Err(SinkError::Unused { key, sink });
+            }
+            if !is_set && of == self.kind {
+                return Err(SinkError::Missing { key, sink });
+            }
+        }
+        let below = |key| move |source| SinkError::Config { key, source };
+        if let Some(rule) = &self.rule {
+            rule.validate().map_err(below("rule"))?;
+        }
+        if let Some(collector) = &self.data_collector {
+            collector.validate().map_err(below("data_collector"))?;
+        }
+        Ok(())
+    }
+
     /// Opens the way. Nothing is sent yet.
     ///
     /// # Errors
@@ -92,6 +125,7 @@ impl SinkChoice {
         retry: RetryPolicy,
         clock: &SharedClock,
     ) -> Result<Arc<dyn RowSink>, SinkError> {
+        self.validate()?;
         let http = foretide_http::client(&ClientOptions::default())?;
         match self.kind {
             SinkKind::LogsIngestion => self.logs_ingestion(http, retry, clock),
@@ -106,10 +140,6 @@ impl SinkChoice {
         clock: &SharedClock,
     ) -> Result<Arc<dyn RowSink>, SinkError> {
         let sink = self.kind.name();
-        if self.data_collector.is_some() {
-            let key = "data_collector";
-            return Err(SinkError::Unused { key, sink });
-        }
         let missing = |key| SinkError::Missing { key, sink };
         let mut rule = self.rule.ok_or_else(|| missing("rule"))?;
         let identity = self.identity.ok_or_else(|| missing("identity"))?;
@@ -129,14 +159,6 @@ impl SinkChoice {
         clock: &SharedClock,
     ) -> Result<Arc<dyn RowSink>, SinkError> {
         let sink = self.kind.name();
-        for (key, is_set) in [
-            ("rule", self.rule.is_some()),
-            ("identity", self.identity.is_some()),
-        ] {
-            if is_set {
-                return Err(SinkError::Unused { key, sink });
-            }
-        }
         let key = "data_collector";
         let config = self
             .data_collector

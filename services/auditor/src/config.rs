@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use foretide_domain::{Phase, UseCaseId};
+use foretide_domain::{Phase, UseCase, UseCaseId};
 use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
 use foretide_policy::GateCriteria;
-use foretide_write_back::{ReadBackConfig, SinkKind};
+use foretide_write_back::{ReadBackConfig, SinkChoice, SinkKind};
 use serde::Deserialize;
 
 /// Configuration of the auditor.
@@ -68,14 +68,43 @@ fn default_stream() -> String {
 
 /// A value that types alone cannot refuse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} must be {allowed}, got {got}")]
+#[error("{key} {problem}")]
 pub struct ConfigProblem {
     /// Dotted path of the key, below the auditor's section.
-    pub key: &'static str,
-    /// What is allowed.
-    pub allowed: &'static str,
-    /// What was given.
-    pub got: String,
+    pub key: String,
+    /// What it must be, and is not.
+    pub problem: String,
+}
+
+impl ConfigProblem {
+    /// From a text that begins with the key.
+    fn from_text(text: &str) -> Self {
+        let (key, problem) = text.split_once(' ').unwrap_or((text, "cannot be used"));
+        Self {
+            key: key.to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+}
+
+impl WriteBackConfig {
+    /// The way rows take.
+    pub(crate) fn choice(&self) -> SinkChoice {
+        SinkChoice {
+            kind: self.sink,
+            rule: self.rule.clone(),
+            identity: self.identity.clone(),
+            data_collector: self.data_collector.clone(),
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigProblem> {
+        let sink = self.choice().validate();
+        sink.map_err(|error| ConfigProblem::from_text(&error.to_string()))?;
+        let read_back = self.read_back.as_ref();
+        let read_back = read_back.map_or(Ok(()), |look| look.validate(self.identity.as_ref()));
+        read_back.map_err(|error| ConfigProblem::from_text(&error.to_string()))
+    }
 }
 
 impl Config {
@@ -84,7 +113,12 @@ impl Config {
     /// # Errors
     /// Names the first key that is out of bounds.
     pub fn validate(&self) -> Result<(), ConfigProblem> {
-        let refuse = |key, allowed, got: String| Err(ConfigProblem { key, allowed, got });
+        let refuse = |key: &str, allowed: &str, got: String| {
+            Err(ConfigProblem {
+                key: key.to_owned(),
+                problem: format!("must be {allowed}, got {got}"),
+            })
+        };
         let days = "from 1 to 366";
         if !(1..=366).contains(&self.gate_window_days) {
             return refuse("gate_window_days", days, self.gate_window_days.to_string());
@@ -117,6 +151,23 @@ impl Config {
                 ratio.to_string(),
             );
         }
-        Ok(())
+        self.write_back
+            .as_ref()
+            .map_or(Ok(()), WriteBackConfig::validate)
+    }
+
+    /// Checks that every use case with a phase is declared.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check_phases(&self, use_cases: &[UseCase]) -> Result<(), ConfigProblem> {
+        let is_declared = |id: &UseCaseId| use_cases.iter().any(|use_case| use_case.id == *id);
+        match self.initial_phases.keys().find(|id| !is_declared(id)) {
+            None => Ok(()),
+            Some(id) => Err(ConfigProblem {
+                key: format!("initial_phases.{id}"),
+                problem: format!("is for a use case that is not declared: {id}"),
+            }),
+        }
     }
 }

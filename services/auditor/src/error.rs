@@ -43,7 +43,7 @@ pub(crate) enum AuditorError {
     #[error("the lake cannot be used for checkpoints of the audit chain")]
     Lake(#[from] LakeError),
     /// The database.
-    #[error("the auditor's database failed")]
+    #[error(transparent)]
     Database(#[from] DbError),
 }
 

@@ -36,7 +36,7 @@ use foretide_api::writeback::v1::write_back_service_server::{
 use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
-use foretide_write_back::{Batches, ReadBack, RowColumns, SinkChoice, WriteBackGrpc};
+use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
 
 use crate::checkpoint::Checkpoints;
@@ -57,10 +57,9 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     config
         .validate()
         .map_err(|problem| BuildError::new("auditor configuration", problem))?;
-    if let Some(unknown) = service::undeclared(&config.initial_phases, &ctx.use_cases) {
-        let problem = format!("initial_phases: use case {unknown} is not declared");
-        return Err(BuildError::new("auditor configuration", problem));
-    }
+    config
+        .check_phases(&ctx.use_cases)
+        .map_err(|problem| BuildError::new("auditor configuration", problem))?;
     let storage = Storage::open(&ctx.database)
         .await
         .map_err(|error| BuildError::new("auditor database", error))?;
@@ -116,13 +115,8 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
 }
 
 fn sink(config: &WriteBackConfig, clock: &SharedClock) -> Result<Sink, BuildError> {
-    let choice = SinkChoice {
-        kind: config.sink,
-        rule: config.rule.clone(),
-        identity: config.identity.clone(),
-        data_collector: config.data_collector.clone(),
-    };
-    let client = choice
+    let client = config
+        .choice()
         .open(RetryPolicy::default(), clock)
         .map_err(|error| BuildError::new("auditor", error))?;
     Ok(Sink {

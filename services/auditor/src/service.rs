@@ -1,6 +1,5 @@
 //! Phases and the audit chain.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foretide_audit_chain::{AuditRecord, CanonicalJson, Event, Verifier};
@@ -269,13 +268,4 @@ fn broken_row(
 /// How a use case stands in the audit chain.
 pub(crate) fn subject_of(use_case: &UseCaseId) -> String {
     format!("use_case/{use_case}")
-}
-
-/// The phases of use cases that are configured but not declared.
-pub(crate) fn undeclared(
-    initial: &BTreeMap<UseCaseId, Phase>,
-    use_cases: &[UseCase],
-) -> Option<UseCaseId> {
-    let is_declared = |id: &UseCaseId| use_cases.iter().any(|use_case| use_case.id == *id);
-    initial.keys().find(|id| !is_declared(id)).cloned()
 }

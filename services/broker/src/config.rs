@@ -3,6 +3,7 @@
 use foretide_entra::IdentityConfig;
 use foretide_policy::Rules;
 use foretide_sentinel_arm::WorkspaceConfig;
+use foretide_teams::WebhookUrl;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -122,6 +123,15 @@ impl Config {
                     return refuse(key, "must be set when mode is direct".to_owned());
                 }
             }
+        }
+        if let Some(workspace) = &planning.workspace
+            && let Err(problem) = workspace.validate()
+        {
+            return refuse("planning_incidents.workspace", problem.to_string());
+        }
+        let webhook = self.teams.as_ref().map(|teams| &teams.webhook_url);
+        if let Some(Err(problem)) = webhook.map(WebhookUrl::parse) {
+            return refuse("teams.webhook_url", problem.to_string());
         }
         if let Some(teams) = &self.teams
             && !(1..=60).contains(&teams.timeout_seconds)

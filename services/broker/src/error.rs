@@ -77,7 +77,7 @@ pub(crate) enum BrokerError {
     #[error("the execution was interrupted and will be resumed")]
     Interrupted,
     /// The database.
-    #[error("the broker's database failed")]
+    #[error(transparent)]
     Database(#[from] DbError),
 }
 

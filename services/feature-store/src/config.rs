@@ -1,7 +1,8 @@
 //! Configuration of the feature store.
 
-use foretide_calendar::CalendarConfig;
-use foretide_features::TrainingOptions;
+use foretide_calendar::{Calendar, CalendarConfig, CalendarError};
+use foretide_domain::{UseCase, UseCaseId};
+use foretide_features::{FeatureView, TrainingOptions};
 use serde::Deserialize;
 
 /// The `feature_store` section.
@@ -35,22 +36,56 @@ impl Default for Config {
     }
 }
 
-/// A key that is out of bounds.
+/// A key that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("feature_store.{key} must be from {least} to {most}, got {got}")]
-pub struct OutOfBounds {
-    key: &'static str,
-    least: u32,
-    most: u32,
-    got: u32,
+pub enum ConfigProblem {
+    /// A number.
+    #[error("feature_store.{key} must be from {least} to {most}, got {got}")]
+    OutOfBounds {
+        /// Which key.
+        key: &'static str,
+        /// The least that is allowed.
+        least: u32,
+        /// The most that is allowed.
+        most: u32,
+        /// What was given.
+        got: u32,
+    },
+    /// Something of the calendar.
+    #[error("feature_store.{0}")]
+    Calendar(#[from] CalendarError),
+}
+
+/// A use case that names a view nobody declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("use case {use_case}: feature_view must be one of {known}, got {view:?}")]
+pub struct UnknownView {
+    use_case: UseCaseId,
+    view: String,
+    known: String,
+}
+
+/// The view that a use case names.
+///
+/// # Errors
+/// When nobody declared it.
+pub fn view_of(use_case: &UseCase) -> Result<FeatureView, UnknownView> {
+    FeatureView::find(&use_case.feature_view).ok_or_else(|| {
+        let known: Vec<_> = FeatureView::all().iter().map(|view| view.name).collect();
+        UnknownView {
+            use_case: use_case.id.clone(),
+            view: use_case.feature_view.clone(),
+            known: known.join(", "),
+        }
+    })
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks what types alone cannot, the calendar included.
     ///
     /// # Errors
-    /// Names the first key that is out of bounds, and the bounds.
-    pub fn check(&self) -> Result<(), OutOfBounds> {
+    /// Names the first key that cannot be, and what is allowed.
+    pub fn check(&self) -> Result<(), ConfigProblem> {
         let bounds = [
             ("history_days", self.history_days, 7, 3660),
             ("materialize_days", self.materialize_days, 1, 3660),
@@ -60,7 +95,7 @@ impl Config {
         ];
         for (key, got, least, most) in bounds {
             if !(least..=most).contains(&got) {
-                return Err(OutOfBounds {
+                return Err(ConfigProblem::OutOfBounds {
                     key,
                     least,
                     most,
@@ -68,6 +103,7 @@ impl Config {
                 });
             }
         }
+        Calendar::new(self.calendar.clone())?;
         Ok(())
     }
 

@@ -99,9 +99,8 @@ impl ServiceError for FeatureStoreError {
             }
             Self::TooMuch { .. } => ErrorCode::ResourceExhausted,
             Self::RunUsedTwice { .. } => ErrorCode::AlreadyExists,
-            Self::Lake(LakeError::Store { .. }) | Self::Database(DbError::Unavailable { .. }) => {
-                ErrorCode::Unavailable
-            }
+            Self::Lake(LakeError::Store { .. }) => ErrorCode::Unavailable,
+            Self::Database(error) if error.is_transient() => ErrorCode::Unavailable,
             Self::Lake(_)
             | Self::Database(_)
             | Self::Compute(_)

@@ -13,7 +13,7 @@ use foretide_features::{Feature, FeatureSpec, FeatureView, SpecHash};
 use foretide_lake::Lake;
 use foretide_lake::buckets::BucketStore;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownView, view_of};
 use crate::error::FeatureStoreError;
 use crate::history::HistoryReader;
 use crate::metrics::Metrics;
@@ -56,15 +56,6 @@ pub(crate) struct FeatureStore {
     lake: Lake,
     storage: Storage,
     metrics: Metrics,
-}
-
-/// A use case that names a view nobody declared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("use case {use_case}: feature_view must be one of {known}, got {view:?}")]
-pub(crate) struct UnknownView {
-    use_case: UseCaseId,
-    view: String,
-    known: String,
 }
 
 impl FeatureStore {
@@ -171,14 +162,7 @@ fn subject(
     calendar: &Calendar,
     config: &Config,
 ) -> Result<Subject, UnknownView> {
-    let view = FeatureView::find(&use_case.feature_view).ok_or_else(|| {
-        let known: Vec<_> = FeatureView::all().iter().map(|view| view.name).collect();
-        UnknownView {
-            use_case: use_case.id.clone(),
-            view: use_case.feature_view.clone(),
-            known: known.join(", "),
-        }
-    })?;
+    let view = view_of(use_case)?;
     let spec = FeatureSpec::new(
         use_case,
         &view,

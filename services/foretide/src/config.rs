@@ -207,6 +207,8 @@ impl Config {
             use_case
                 .validate()
                 .map_err(|error| refused(path, &key, error.to_string()))?;
+            foretide_feature_store::config::view_of(use_case)
+                .map_err(|error| refused(path, &key, error.to_string()))?;
             if self.use_cases[..index]
                 .iter()
                 .any(|earlier| earlier.id == use_case.id)
@@ -225,7 +227,12 @@ impl Config {
                 "must name at least one use case, or be left out",
             ));
         }
-        Authenticator::new(&self.identity).map_err(|problem| refused(path, "identity", problem))?;
+        Authenticator::new(&self.identity)
+            .map_err(|problem| refused_in(path, "identity", &problem))?;
+        if let Some(lake) = &self.lake {
+            lake.validate()
+                .map_err(|error| refused(path, "lake.url", error.to_string()))?;
+        }
         if let Some(database) = &self.database {
             database
                 .validate()
@@ -254,30 +261,37 @@ impl Config {
         let path = path.unwrap_or(Path::new("(no file)"));
         self.ingestion
             .validate()
-            .map_err(|problem| refused(path, "ingestion", problem.to_string()))
+            .map_err(|problem| refused_in(path, "ingestion", &problem.to_string()))
     }
 
+    /// Every section by its own service's check: what a service refuses when it starts is refused here.
     fn check_sections(&self, path: &Path) -> Result<(), ConfigError> {
-        let section = |name: &str, problem: Option<String>| match problem {
-            Some(problem) => Err(refused(path, name, problem)),
+        let mut problems: Vec<(&str, String)> = Vec::new();
+        macro_rules! check {
+            ($section:literal, $checked:expr) => {
+                if let Err(problem) = $checked {
+                    problems.push(($section, problem.to_string()));
+                }
+            };
+        }
+        if self.ingestion.files.is_some() || self.ingestion.log_analytics.is_some() {
+            check!("ingestion", self.ingestion.validate());
+        }
+        check!("feature_store", self.feature_store.check());
+        check!("trainer", self.trainer.check());
+        check!("scorer", self.scorer.check());
+        check!("auditor", self.auditor.validate());
+        check!("auditor", self.auditor.check_phases(&self.use_cases));
+        check!("broker", self.broker.validate());
+        check!("orchestrator", self.orchestrator.check());
+        check!("console", self.console.validate());
+        if let Some(content) = &self.content {
+            check!("content", content.validate());
+        }
+        match problems.into_iter().next() {
+            Some((section, problem)) => Err(refused_in(path, section, &problem)),
             None => Ok(()),
-        };
-        section(
-            "feature_store",
-            self.feature_store.check().err().map(|e| e.to_string()),
-        )?;
-        section(
-            "orchestrator",
-            self.orchestrator.check().err().map(|e| e.to_string()),
-        )?;
-        section(
-            "auditor",
-            self.auditor.validate().err().map(|e| e.to_string()),
-        )?;
-        section(
-            "broker",
-            self.broker.validate().err().map(|e| e.to_string()),
-        )
+        }
     }
 
     /// Where the tables are.
@@ -310,4 +324,18 @@ impl Config {
             }
         })
     }
+}
+
+/// A problem that begins with the key, which may stand below its section.
+fn refused_in(path: &Path, section: &str, problem: &str) -> ConfigError {
+    let prefix = format!("{section}.");
+    let problem = problem.strip_prefix(&prefix).unwrap_or(problem);
+    let (key, message) = problem
+        .split_once(' ')
+        .unwrap_or((problem, "cannot be used"));
+    refused(
+        path,
+        &format!("{prefix}{}", key.trim_end_matches(':')),
+        message,
+    )
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use foretide_config::SecretString;
+use foretide_db::Database;
 use foretide_domain::SharedClock;
 use foretide_lake::Lake;
 use foretide_service_runtime::{
-    Authenticator, IdentityConfig, PeerUrls, Peers, ServiceContext, serve, serve_web,
+    Authenticator, DataFolder, IdentityConfig, PeerUrls, Peers, ServiceContext, recognise, serve,
+    serve_web,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -30,12 +32,13 @@ pub(crate) struct Running {
     pub identity: IdentityConfig,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
+    /// Of an installation that lives in one: nobody else's until all services have ended.
+    _data_folder: Option<DataFolder>,
 }
 
 /// Starts all services in this process. They still talk gRPC over loopback.
 pub(crate) async fn start_all(config: &Config, clock: SharedClock) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+    let data_folder = DataFolder::claim(&config.data_dir)?;
     let identity = identity::complete(&config.identity, &config.data_dir)?;
     let mut listeners = Vec::new();
     for service in ServiceName::ALL {
@@ -66,6 +69,7 @@ pub(crate) async fn start_all(config: &Config, clock: SharedClock) -> anyhow::Re
         identity,
         shutdown,
         tasks,
+        _data_folder: Some(data_folder),
     })
 }
 
@@ -105,6 +109,7 @@ pub(crate) async fn start_one(
         identity,
         shutdown,
         tasks,
+        _data_folder: None,
     })
 }
 
@@ -207,6 +212,11 @@ impl Starter {
             name: service.name(),
             ..self.context.clone()
         };
+        if service.has_database() {
+            recognise_database(&ctx)
+                .await
+                .with_context(|| format!("cannot start {}", service.name()))?;
+        }
         let built = Box::pin(build(service, &ctx, &self.config))
             .await
             .with_context(|| format!("cannot start {}", service.name()))?;
@@ -220,6 +230,14 @@ impl Starter {
         });
         Ok(())
     }
+}
+
+/// Before a service acts on what its database says, it must be the one that was there before.
+async fn recognise_database(ctx: &ServiceContext) -> anyhow::Result<()> {
+    let database = Database::connect(&ctx.database, ctx.name).await?;
+    recognise(&database, &ctx.lake).await?;
+    database.close().await?;
+    Ok(())
 }
 
 /// Finds ONNX Runtime, fetching the pinned version when it is missing. Without it everything but

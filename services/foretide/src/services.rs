@@ -53,6 +53,11 @@ impl ServiceName {
         }
     }
 
+    /// Whether it stores something.
+    pub(crate) fn has_database(self) -> bool {
+        !matches!(self, Self::Console)
+    }
+
     /// Whether it runs models.
     pub(crate) fn needs_onnx(self) -> bool {
         matches!(self, Self::Trainer | Self::Scorer)

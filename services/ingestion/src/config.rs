@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use foretide_domain::{Measure, SentinelTable};
 use foretide_entra::IdentityConfig;
 use foretide_lake::LakeConfig;
-use secrecy::SecretString;
+use foretide_pseudonyms::MasterKey;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -229,6 +230,16 @@ impl Config {
         if self.pseudonym_key.is_none() && self.state_folder.is_none() {
             return refuse("pseudonym_key", "set, or else state_folder", "neither");
         }
+        let keys = [
+            ("pseudonym_key", &self.pseudonym_key),
+            ("previous_pseudonym_key", &self.previous_pseudonym_key),
+        ];
+        for (name, key) in keys {
+            let is_key = |key: &SecretString| MasterKey::from_hex(key.expose_secret()).is_ok();
+            if key.as_ref().is_some_and(|key| !is_key(key)) {
+                return refuse(name, "64 hexadecimal digits", "something else");
+            }
+        }
         Ok(())
     }
 
@@ -263,6 +274,16 @@ impl FilesConfig {
                 "at least one folder or container",
                 "none",
             );
+        }
+        for (at, location) in self.locations.iter().enumerate() {
+            if let Err(error) = location.validate() {
+                let key = format!("files.locations[{at}].url");
+                return refuse(
+                    key,
+                    "a folder or a container with its account",
+                    &error.to_string(),
+                );
+            }
         }
         for (path, mapping) in &self.mappings {
             let known = crate::tables::columns(mapping.table);

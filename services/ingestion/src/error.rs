@@ -89,7 +89,7 @@ pub enum IngestionError {
     #[error("the keys of pseudonyms cannot be had")]
     Vault(#[from] VaultError),
     /// The ledger.
-    #[error("the ledger does not answer")]
+    #[error(transparent)]
     Ledger(#[from] DbError),
 }
 

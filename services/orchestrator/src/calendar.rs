@@ -31,15 +31,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A calendar that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CalendarError {
+pub enum CalendarError {
     /// No such entry.
     #[error(
-        "orchestrator.calendar.schedules: there is no entry {0:?}; entries are refresh, forecast, train and evaluate"
+        "orchestrator.calendar.schedules.{0} is no entry: entries are refresh, forecast, train and evaluate"
     )]
     UnknownEntry(String),
     /// Not a cron expression.
     #[error(
-        "orchestrator.calendar.schedules.{entry}: {expression:?} is no schedule ({problem}); give second, \
+        "orchestrator.calendar.schedules.{entry} must be a schedule, got {expression:?} ({problem}): give second, \
          minute, hour, day of month, month and day of week in UTC, e.g. \"0 10 * * * *\""
     )]
     BadSchedule {

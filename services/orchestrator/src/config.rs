@@ -6,6 +6,8 @@ use std::time::Duration;
 use foretide_jobs::Backoff;
 use serde::Deserialize;
 
+use crate::calendar::{Calendar, CalendarError};
+
 /// The `orchestrator` section.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -82,22 +84,32 @@ impl From<BackoffConfig> for Backoff {
     }
 }
 
-/// A key that is out of bounds.
+/// A key that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("orchestrator.{key} must be from {least} to {most}, got {got}")]
-pub struct OutOfBounds {
-    key: &'static str,
-    least: u64,
-    most: u64,
-    got: u64,
+pub enum ConfigProblem {
+    /// A number.
+    #[error("orchestrator.{key} must be from {least} to {most}, got {got}")]
+    OutOfBounds {
+        /// Which key.
+        key: &'static str,
+        /// The least that is allowed.
+        least: u64,
+        /// The most that is allowed.
+        most: u64,
+        /// What was given.
+        got: u64,
+    },
+    /// A schedule.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks what types alone cannot, the schedules included.
     ///
     /// # Errors
-    /// Names the first key that is out of bounds, and the bounds.
-    pub fn check(&self) -> Result<(), OutOfBounds> {
+    /// Names the first key that cannot be, and what is allowed.
+    pub fn check(&self) -> Result<(), ConfigProblem> {
         let concurrency = u64::try_from(self.concurrency).unwrap_or(u64::MAX);
         let bounds = [
             ("concurrency", concurrency, 1, 64),
@@ -120,13 +132,13 @@ impl Config {
             .into_iter()
             .find(|(_, got, least, most)| !(least..=most).contains(&got));
         match refused {
-            Some((key, got, least, most)) => Err(OutOfBounds {
+            Some((key, got, least, most)) => Err(ConfigProblem::OutOfBounds {
                 key,
                 least,
                 most,
                 got,
             }),
-            None => Ok(()),
+            None => Ok(Calendar::new(&self.calendar).map(|_| ())?),
         }
     }
 }

@@ -139,36 +139,54 @@ impl Default for OutboxPace {
     }
 }
 
-/// A key that is out of bounds.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("scorer.{key} must be {allowed}, got {got}")]
-pub struct OutOfBounds {
-    key: &'static str,
-    allowed: &'static str,
-    got: String,
+/// A key that cannot be as it is; the text begins with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("scorer.{0}")]
+pub struct ConfigProblem(String);
+
+impl ConfigProblem {
+    fn new(key: &str, allowed: &str, got: impl std::fmt::Display) -> Self {
+        Self(format!("{key} must be {allowed}, got {got}"))
+    }
+}
+
+impl WriteBackConfig {
+    /// The way rows take.
+    fn choice(&self) -> SinkChoice {
+        SinkChoice {
+            kind: self.sink,
+            rule: self.rule.clone(),
+            identity: self.identity.clone(),
+            data_collector: self.data_collector.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigProblem> {
+        let sink = self.choice().validate();
+        sink.map_err(|error| ConfigProblem(error.to_string()))?;
+        let read_back = self.read_back.as_ref();
+        let read_back = read_back.map_or(Ok(()), |look| look.validate(self.identity.as_ref()));
+        read_back.map_err(|error| ConfigProblem(error.to_string()))
+    }
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks what types alone cannot.
     ///
     /// # Errors
-    /// Names the first key that is out of bounds, and the bounds.
-    pub fn check(&self) -> Result<(), OutOfBounds> {
+    /// Names the first key that cannot be, and what is allowed.
+    pub fn check(&self) -> Result<(), ConfigProblem> {
         let threshold = self.completeness_threshold;
         if !(threshold > 0.0 && threshold <= 1.0) {
-            return Err(OutOfBounds {
-                key: "completeness_threshold",
-                allowed: "above 0 and at most 1",
-                got: threshold.to_string(),
-            });
+            let (key, allowed) = ("completeness_threshold", "above 0 and at most 1");
+            return Err(ConfigProblem::new(key, allowed, threshold));
         }
         if !(1..=336).contains(&self.valid_for_hours) {
-            return Err(OutOfBounds {
-                key: "valid_for_hours",
-                allowed: "from 1 to 336",
-                got: self.valid_for_hours.to_string(),
-            });
+            let (key, allowed) = ("valid_for_hours", "from 1 to 336");
+            return Err(ConfigProblem::new(key, allowed, self.valid_for_hours));
         }
+        let write_back = self.write_back.as_ref();
+        write_back.map_or(Ok(()), WriteBackConfig::check)?;
         self.watchlist.as_ref().map_or(Ok(()), check_watchlist)
     }
 
@@ -221,13 +239,8 @@ impl Config {
             max_wait: Duration::from_secs(5),
             ..RetryPolicy::default()
         };
-        let choice = SinkChoice {
-            kind: write_back.sink,
-            rule: write_back.rule,
-            identity: write_back.identity,
-            data_collector: write_back.data_collector,
-        };
-        let client = choice
+        let client = write_back
+            .choice()
             .open(retry, clock)
             .map_err(|error| BuildError::new("scorer", error))?;
         Ok(Some(Sink {
@@ -263,8 +276,10 @@ impl Config {
     }
 }
 
-fn check_watchlist(config: &WatchlistConfig) -> Result<(), OutOfBounds> {
-    let refuse = |key, allowed, got: String| Err(OutOfBounds { key, allowed, got });
+fn check_watchlist(config: &WatchlistConfig) -> Result<(), ConfigProblem> {
+    let refuse = |key, allowed, got: String| Err(ConfigProblem::new(key, allowed, got));
+    let workspace = config.workspace.validate();
+    workspace.map_err(|error| ConfigProblem(format!("watchlist.workspace.{error}")))?;
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if !(1..=64).contains(&config.alias.len()) || !config.alias.bytes().all(is_word) {
         let got = config.alias.chars().take(64).collect();

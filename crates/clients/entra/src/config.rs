@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::Cloud;
+use crate::endpoint::{TENANT, is_tenant};
 
 /// An identity: the cloud it lives in, and how it proves itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -225,6 +226,28 @@ impl Written {
         }
     }
 
+    fn refuse_blanks(&self) -> Result<(), String> {
+        let secret = self.client_secret.as_ref().map(ExposeSecret::expose_secret);
+        let texts = [
+            ("tenant", self.tenant.as_deref()),
+            ("client_id", self.client_id.as_deref()),
+            ("client_secret", secret),
+            ("object_id", self.object_id.as_deref()),
+            ("resource_id", self.resource_id.as_deref()),
+        ];
+        let is_blank = |text: &str| text.trim().is_empty();
+        if let Some((key, _)) = texts.iter().find(|(_, text)| text.is_some_and(is_blank)) {
+            return Err(format!("{key} is blank: set it, or leave it out"));
+        }
+        match &self.tenant {
+            Some(tenant) if !is_tenant(tenant) => Err(format!(
+                "tenant {TENANT}, got {:?}",
+                tenant.chars().take(64).collect::<String>()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn which_managed_identity(&self) -> Result<ManagedIdentity, String> {
         match (&self.client_id, &self.object_id, &self.resource_id) {
             (None, None, None) => Ok(ManagedIdentity::SystemAssigned),
@@ -242,6 +265,7 @@ impl TryFrom<Written> for IdentityConfig {
     fn try_from(written: Written) -> Result<Self, String> {
         let kind = written.kind()?;
         written.refuse_unread_keys(kind)?;
+        written.refuse_blanks()?;
         let needed = |key: &str| format!("kind {} needs {key}", kind.name());
         let credential = match kind {
             Kind::ClientSecret => Credential::ClientSecret {

@@ -90,11 +90,18 @@ fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc))
 }
 
-fn address(authority: &Url, tenant: &str) -> Result<Url, EntraError> {
+/// What a tenant must be.
+pub(crate) const TENANT: &str = "must be a directory id or a domain";
+
+/// Whether a text can stand for a tenant in an address.
+pub(crate) fn is_tenant(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    if tenant.is_empty() || !tenant.chars().all(plain) {
-        let problem = "must be a directory id or a domain";
-        return Err(EntraError::credential("tenant", problem));
+    !text.is_empty() && text.chars().all(plain)
+}
+
+fn address(authority: &Url, tenant: &str) -> Result<Url, EntraError> {
+    if !is_tenant(tenant) {
+        return Err(EntraError::credential("tenant", TENANT));
     }
     if !keeps_secrets(authority) {
         let problem = "must be an https address; http is for loopback only";

@@ -68,6 +68,34 @@ impl fmt::Debug for DataCollectorClient {
     }
 }
 
+impl DataCollectorConfig {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// When the id is no GUID, the key no base64, or the endpoint no base address.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.parts().map(|_| ())
+    }
+
+    fn parts(&self) -> Result<(SigningKey, Url), ConfigError> {
+        let is_guid = self.workspace_id.len() == 36
+            && self
+                .workspace_id
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if !is_guid {
+            let got = self.workspace_id.clone();
+            return Err(ConfigError::WorkspaceId { got });
+        }
+        let key = STANDARD.decode(self.shared_key.expose_secret());
+        let key = key.ok().filter(|key| !key.is_empty());
+        let key = Hmac::new_from_slice(&key.ok_or(ConfigError::SharedKey)?)
+            .map_err(|_| ConfigError::SharedKey)?;
+        let address = address(&self.workspace_id, self.endpoint.clone())?;
+        Ok((SigningKey(key), address))
+    }
+}
+
 impl DataCollectorClient {
     /// A client of this workspace. Nothing is sent yet.
     ///
@@ -78,28 +106,12 @@ impl DataCollectorClient {
         http: reqwest::Client,
         clock: SharedClock,
     ) -> Result<Self, ConfigError> {
-        let DataCollectorConfig {
-            workspace_id,
-            shared_key,
-            endpoint,
-        } = config;
-        let is_guid = workspace_id.len() == 36
-            && workspace_id
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        if !is_guid {
-            return Err(ConfigError::WorkspaceId { got: workspace_id });
-        }
-        let key = STANDARD
-            .decode(shared_key.expose_secret())
-            .map_err(|_| ConfigError::SharedKey)?;
-        let key = Hmac::new_from_slice(&key).map_err(|_| ConfigError::SharedKey)?;
-        let address = address(&workspace_id, endpoint)?;
+        let (key, address) = config.parts()?;
         Ok(Self {
             http,
-            workspace_id,
+            workspace_id: config.workspace_id,
             address,
-            key: SigningKey(key),
+            key,
             retry: RetryPolicy::default(),
             clock,
         })

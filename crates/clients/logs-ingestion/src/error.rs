@@ -8,7 +8,7 @@ use foretide_entra::EntraError;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Not an address one can append to.
-    #[error("the logs ingestion endpoint must be an http(s) address, got {got:?}")]
+    #[error("endpoint must be an http(s) address, got {got:?}")]
     Endpoint {
         /// What was given.
         got: String,
@@ -23,7 +23,7 @@ pub enum ConfigError {
     #[error("shared_key must be the workspace's primary or secondary key, which is base64")]
     SharedKey,
     /// Not an immutable id.
-    #[error("the rule's immutable id must be dcr- and 32 hexadecimal digits, got {got:?}")]
+    #[error("dcr_immutable_id must be dcr- and 32 hexadecimal digits, got {got:?}")]
     RuleId {
         /// What was given.
         got: String,

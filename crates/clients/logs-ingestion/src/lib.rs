@@ -48,6 +48,24 @@ pub struct RuleConfig {
     pub audience: String,
 }
 
+impl RuleConfig {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// When the endpoint is no base address or the rule id does not look like one.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.endpoint.cannot_be_a_base() {
+            let got = self.endpoint.to_string();
+            return Err(ConfigError::Endpoint { got });
+        }
+        if !is_rule_id(&self.dcr_immutable_id) {
+            let got = self.dcr_immutable_id.clone();
+            return Err(ConfigError::RuleId { got });
+        }
+        Ok(())
+    }
+}
+
 /// Audience of the public cloud.
 pub const PUBLIC_CLOUD_AUDIENCE: &str = "https://monitor.azure.com";
 
@@ -82,16 +100,7 @@ impl LogsIngestionClient {
         http: reqwest::Client,
         tokens: Arc<dyn TokenSource>,
     ) -> Result<Self, ConfigError> {
-        if rule.endpoint.cannot_be_a_base() {
-            return Err(ConfigError::Endpoint {
-                got: rule.endpoint.to_string(),
-            });
-        }
-        if !is_rule_id(&rule.dcr_immutable_id) {
-            return Err(ConfigError::RuleId {
-                got: rule.dcr_immutable_id,
-            });
-        }
+        rule.validate()?;
         Ok(Self {
             http,
             rule,

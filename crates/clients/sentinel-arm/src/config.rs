@@ -30,7 +30,7 @@ pub struct WorkspaceConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArmConfigError {
     /// Not an address one can append to.
-    #[error("the endpoint of Azure Resource Manager must be an http(s) address, got {got:?}")]
+    #[error("endpoint must be an http(s) address of Azure Resource Manager, got {got:?}")]
     Endpoint {
         /// What was given.
         got: String,

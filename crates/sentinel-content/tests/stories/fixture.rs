@@ -17,9 +17,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let emulator = Emulator::start(EmulatorConfig::default(), clock())
-            .await
-            .unwrap();
+        Self::with(ArmConfig::default()).await
+    }
+
+    /// An Azure that keeps nobody waiting.
+    pub(crate) async fn patient() -> Self {
+        Self::with(ArmConfig {
+            throttles: false,
+            operation_looks: 0,
+            ..ArmConfig::default()
+        })
+        .await
+    }
+
+    async fn with(arm: ArmConfig) -> Self {
+        let config = EmulatorConfig {
+            arm,
+            ..EmulatorConfig::default()
+        };
+        let emulator = Emulator::start(config, clock()).await.unwrap();
         let token = token_for(&emulator, "https://management.azure.com").await;
         let client = client_at(&emulator.base_url(), &token);
         Self { emulator, client }

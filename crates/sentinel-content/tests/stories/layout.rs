@@ -48,7 +48,7 @@ async fn drift_by_hand_shows_as_a_difference_and_is_put_right() {
     lay_out(&world, &world.options()).await;
     let mut rule = first_rule(&world).await;
     rule.properties["severity"] = json!("High");
-    rule.properties["enabled"] = json!(false);
+    rule.properties["queryFrequency"] = json!("PT30M");
     world.client.put_alert_rule(&rule).await.unwrap();
     let drift = plan(&world).await;
     let changes: Vec<&Change> = drift
@@ -62,7 +62,7 @@ async fn drift_by_hand_shows_as_a_difference_and_is_put_right() {
     };
     let mut paths: Vec<&str> = differences.iter().map(|one| one.path.as_str()).collect();
     paths.sort_unstable();
-    assert_eq!(paths, ["properties.enabled", "properties.severity"]);
+    assert_eq!(paths, ["properties.queryFrequency", "properties.severity"]);
     drift.apply(&world.client, |_| {}).await.unwrap();
     assert!(plan(&world).await.is_empty());
 }
@@ -102,10 +102,65 @@ async fn a_lower_phase_takes_back_what_the_higher_one_laid_out() {
         .iter()
         .filter(|step| step.change == Change::Remove)
         .count();
-    assert_eq!((removals, back.changes()), (3, 3));
+    // the five analytics rules are switched off rather than taken away
+    assert_eq!((removals, back.changes()), (3, 3 + 5));
     back.apply(&world.client, |_| {}).await.unwrap();
     assert_eq!(automation(), Vec::<Value>::new());
     assert!(plan(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a3_in_shadow_nothing_is_laid_out_that_makes_or_changes_an_incident() {
+    let world = World::new().await;
+    let assisted = PackOptions {
+        phase: Phase::Assisted,
+        ..world.options()
+    };
+    let automation = "Microsoft.SecurityInsights/automationRules";
+    let quiet = || async {
+        let rules = world.client.alert_rules().await.unwrap();
+        assert_eq!(rules.len(), 5, "they can be read in shadow, too");
+        for rule in rules {
+            let incidents = &rule.properties["incidentConfiguration"]["createIncident"];
+            assert!(
+                !rule.is_enabled() && *incidents == json!(false),
+                "{}",
+                rule.display_name()
+            );
+        }
+        assert_eq!(
+            world.emulator.arm_resources(automation),
+            Vec::<Value>::new()
+        );
+    };
+    lay_out(&world, &world.options()).await;
+    quiet().await;
+    // the approved phase brings them to life, and with it they fall silent again
+    lay_out(&world, &assisted).await;
+    let rules = world.client.alert_rules().await.unwrap();
+    assert!(rules.iter().all(AlertRule::is_enabled));
+    assert_eq!(world.emulator.arm_resources(automation).len(), 2);
+    lay_out(&world, &world.options()).await;
+    quiet().await;
+    assert!(plan(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a3_a_rule_that_a_person_switched_off_stays_off_through_shadow_and_back() {
+    let world = World::new().await;
+    let assisted = PackOptions {
+        phase: Phase::Assisted,
+        ..world.options()
+    };
+    lay_out(&world, &assisted).await;
+    let mut rule = first_rule(&world).await;
+    rule.properties["enabled"] = json!(false);
+    let off = world.client.put_alert_rule(&rule).await.unwrap();
+    for options in [world.options(), assisted] {
+        lay_out(&world, &options).await;
+        let now = world.client.alert_rule(&off.name).await.unwrap().unwrap();
+        assert_eq!(now, off);
+    }
 }
 
 #[tokio::test]
@@ -116,6 +171,7 @@ async fn removal_takes_ours_and_nothing_else_and_tables_only_when_asked() {
     theirs.name = "their-rule".to_owned();
     theirs.etag = None;
     theirs.properties["displayName"] = json!("Foretide: by a person's hand");
+    theirs.properties["enabled"] = json!(false);
     world.client.put_alert_rule(&theirs).await.unwrap();
 
     let removal = Plan::removal(&world.client, &world.options(), false)

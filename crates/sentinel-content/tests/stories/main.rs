@@ -3,6 +3,7 @@
 
 mod arm_types;
 mod fixture;
+mod foreign;
 mod layout;
 mod schema;
 mod shape;

@@ -10,7 +10,9 @@ use foretide_domain::{Phase, SharedClock, UseCaseId};
 use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
 use foretide_http::ClientOptions;
 use foretide_sentinel_arm::{ArmClient, WorkspaceConfig};
-use foretide_sentinel_content::{Change, Delivery, PackOptions, Plan, PlanStep, Playbook};
+use foretide_sentinel_content::{
+    Change, Delivery, Difference, PackOptions, Plan, PlanStep, Playbook,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,8 +30,12 @@ pub(crate) enum ContentCommand {
         #[command(flatten)]
         caller: CallerArgs,
     },
-    /// Lay it out: tables, rules, hunting queries, workbook. Again changes nothing.
+    /// Lay it out: tables, rules, hunting queries, workbook. Again changes nothing. A rule that somebody
+    /// switched off stays as it is.
     Apply {
+        /// Name or title of a switched-off rule that is put right nonetheless; may be repeated.
+        #[arg(long, value_name = "RULE")]
+        also: Vec<String>,
         #[command(flatten)]
         caller: CallerArgs,
     },
@@ -76,6 +82,21 @@ pub(crate) struct ContentConfig {
     pub notify: Option<Playbook>,
 }
 
+impl ContentConfig {
+    /// Checks what types alone cannot.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let workspace = self.workspace.validate();
+        workspace.map_err(|error| format!("workspace.{error}"))?;
+        let days = self.retention_days;
+        if !(30..=4_383).contains(&days) {
+            return Err(format!(
+                "retention_days must be from 30 to 4383, got {days}"
+            ));
+        }
+        Ok(())
+    }
+}
+
 fn windows_use_case() -> UseCaseId {
     "risk_period".parse().expect("a use case's name")
 }
@@ -98,10 +119,13 @@ pub(super) async fn run(command: ContentCommand, config: &Config) -> anyhow::Res
             let plan = Plan::make(&client, &options).await?;
             show(&plan, output.format)
         }
-        ContentCommand::Apply { caller } => {
+        ContentCommand::Apply { also, caller } => {
             let phase = phase(&content, config, &caller).await?;
             let (client, options) = open(content, phase, config.clock())?;
-            let plan = Plan::make(&client, &options).await?;
+            let mut plan = Plan::make(&client, &options).await?;
+            for rule in &also {
+                plan.include(rule)?;
+            }
             show(&plan, Format::Table)?;
             carry_out(&client, &plan).await?;
             show_way_in(&client).await
@@ -175,6 +199,7 @@ fn word(change: &Change) -> &'static str {
         Change::Keep => "keep",
         Change::Remove => "remove",
         Change::Foreign => "refuse: not Foretide's",
+        Change::SwitchedOff(_) => "leave: switched off",
     }
 }
 
@@ -189,18 +214,14 @@ fn show(plan: &Plan, format: Format) -> anyhow::Result<()> {
     let rows = plan.steps.iter().filter(does).flat_map(|step| {
         let kind = step.kind.label().to_owned();
         let what = vec![word(&step.change).to_owned(), kind, step.title.clone()];
-        let details: &[_] = match &step.change {
-            Change::Update(differences) => differences,
-            _ => &[],
-        };
-        let details = details.iter().map(|one| {
+        let details = differences(&step.change).iter().map(|one| {
             let from_to = format!("{}: {} -> {}", one.path, one.before, one.after);
             vec![String::new(), String::new(), from_to]
         });
         std::iter::once(what).chain(details).collect::<Vec<_>>()
     });
     let whole = json!({ "changes": changes, "held_back": held_back });
-    if format == Format::Json || !plan.is_empty() {
+    if format == Format::Json || !changes.is_empty() {
         print(format, &whole, &["", "what", "which"], rows)?;
     }
     if format == Format::Table {
@@ -209,14 +230,20 @@ fn show(plan: &Plan, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is otherwise than declared, whether or not it is put right.
+fn differences(change: &Change) -> &[Difference] {
+    match change {
+        Change::Update(found) => found,
+        Change::SwitchedOff(wanted) => differences(wanted),
+        _ => &[],
+    }
+}
+
 fn as_json(step: &PlanStep) -> Value {
-    let differences: Vec<Value> = match &step.change {
-        Change::Update(differences) => differences
-            .iter()
-            .map(|one| json!({ "path": one.path, "before": one.before, "after": one.after }))
-            .collect(),
-        _ => Vec::new(),
-    };
+    let differences: Vec<Value> = differences(&step.change)
+        .iter()
+        .map(|one| json!({ "path": one.path, "before": one.before, "after": one.after }))
+        .collect();
     json!({
         "change": word(&step.change),
         "kind": step.kind,
@@ -230,7 +257,14 @@ fn show_summary(plan: &Plan) {
     for held in &plan.held_back {
         println!("waits for {}: {}", held.needs, printable(&held.title));
     }
-    let kept = plan.steps.len() - plan.changes();
+    let left = plan.switched_off().count();
+    for step in plan.switched_off() {
+        let title = printable(&step.title);
+        println!(
+            "left as it is, because somebody switched it off: {title} (apply --also \"{title}\" puts it right)"
+        );
+    }
+    let kept = plan.steps.len() - plan.changes() - left;
     println!("{} changes, {kept} as declared", plan.changes());
 }
 

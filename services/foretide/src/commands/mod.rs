@@ -68,10 +68,22 @@ pub(crate) fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("foretide: {error:#}");
+            eprintln!("foretide: {}", said_once(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes. A cause that is already told in what it caused is left out.
+fn said_once(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            _ if told.contains(&cause) => told,
+            _ => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn bad_config(error: &ConfigError) -> ExitCode {

@@ -71,7 +71,7 @@ pub enum VaultError {
     #[error("no random numbers for a new key: {0}")]
     NoRandomness(String),
     /// The database.
-    #[error("the vault does not answer")]
+    #[error(transparent)]
     Database(#[from] DbError),
 }
 

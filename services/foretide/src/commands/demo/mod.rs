@@ -13,7 +13,7 @@ use foretide_api::orchestration::v1::StartRunRequest;
 use foretide_api::scoring::v1::ListForecastsRequest;
 use foretide_domain::{RunningClock, TimeSpan};
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use foretide_service_runtime::Peers;
+use foretide_service_runtime::{DataFolder, Peers};
 use foretide_synthetic_workspace::append_arrivals;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -96,6 +96,11 @@ fn replace_folder(folder: &Path) -> anyhow::Result<()> {
     let marker = folder.join(MARKER);
     let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if marker.exists() {
+        // A demo that still runs keeps what is below it.
+        let data = folder.join(settings::DATA);
+        if data.exists() {
+            drop(DataFolder::claim(&data)?);
+        }
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot replace {}", folder.display()))?;
     } else if !is_empty {

@@ -9,6 +9,9 @@ use serde_json::json;
 use super::contoso::{COUNTRY, Contoso};
 use crate::cli::DemoArgs;
 
+/// The data folder below the demo's.
+pub(super) const DATA: &str = "data";
+
 /// Writes `foretide.yaml` into the demo's folder.
 pub(super) fn write(
     args: &DemoArgs,
@@ -29,14 +32,14 @@ pub(super) fn write(
         })
     };
     let settings = json!({
-        "data_dir": folder.join("data"),
+        "data_dir": folder.join(DATA),
         "listen": {
             "console": args.console_port, "ingestion": 0, "feature_store": 0, "trainer": 0,
             "scorer": 0, "auditor": 0, "broker": 0, "orchestrator": 0,
         },
         "ingestion": {
             "files": { "locations": [{ "url": folder.join("workspace") }] },
-            "state_folder": folder.join("data"),
+            "state_folder": folder.join(DATA),
         },
         "feature_store": {
             "calendar": {
