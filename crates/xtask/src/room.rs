@@ -18,8 +18,7 @@ pub(crate) fn warn_if_tight(layout: &Layout) {
         && free < NEEDED_MIB
     {
         println!(
-            "note: {free} MiB are free on this disk, and a first build takes up to {NEEDED_MIB}; \
-             CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 (as .ci/run sets) make it take half"
+            "note: {free} MiB are free on this disk, and a first build takes up to {NEEDED_MIB}"
         );
     }
 }

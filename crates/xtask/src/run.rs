@@ -34,7 +34,12 @@ pub(crate) fn forget_package(command: &mut Command) {
         let of_package = |name: &str| {
             name.starts_with("CARGO_PKG_")
                 || name.starts_with("CARGO_MANIFEST_")
-                || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+                || [
+                    "CARGO_BIN_NAME",
+                    "CARGO_CRATE_NAME",
+                    "CARGO_PRIMARY_PACKAGE",
+                ]
+                .contains(&name)
         };
         if name.to_str().is_some_and(of_package) {
             command.env_remove(name);

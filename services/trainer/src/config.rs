@@ -93,7 +93,7 @@ impl MlflowConfig {
             ("token", secret(&self.token)),
         ];
         if let Some((key, _)) = blanks.iter().find(|(_, is_blank)| *is_blank) {
-            return Err(ConfigProblem::Blank(*key));
+            return Err(ConfigProblem::Blank(key));
         }
         match (self.user.clone(), self.password.clone(), self.token.clone()) {
             (None, None, None) => Ok(Credentials::None),
