@@ -1,7 +1,12 @@
 //! Plain words about what is served for a series.
 
+use chrono::{DateTime, Utc};
+
 use crate::candidate::CandidateKind;
 use crate::contest::Decision;
+
+/// Hours left out that are named.
+const MOST_NAMED: usize = 3;
 
 /// What is served, and why.
 pub(crate) fn what_is_served(values: &[f64], decision: &Decision) -> String {
@@ -26,6 +31,26 @@ pub(crate) fn what_is_served(values: &[f64], decision: &Decision) -> String {
         "an ensemble of {} is served, {kind} weighing most: {gain}",
         weights.len()
     )
+}
+
+/// What was taken out as absurd, oldest first, if anything.
+pub(crate) fn left_out(
+    absurd: &[(usize, f64)],
+    moment: impl Fn(usize) -> DateTime<Utc>,
+) -> Option<String> {
+    let mut absurd = absurd.to_vec();
+    absurd.sort_by_key(|(hour, _)| *hour);
+    let named = absurd.iter().take(MOST_NAMED);
+    let hour =
+        |(hour, value): &(usize, f64)| format!("{value} at {}", moment(*hour).format("%F %H:%M"));
+    let named = named.map(hour).collect::<Vec<_>>().join(", ");
+    match absurd.len() {
+        0 => None,
+        1 => Some(format!("an hour beyond all others is left out ({named})")),
+        count => Some(format!(
+            "{count} hours beyond all others are left out ({named})"
+        )),
+    }
 }
 
 /// Where the contest found nothing beyond a baseline: why, and which baseline.

@@ -188,6 +188,14 @@ impl CountForecast {
         self.parts.iter().sum()
     }
 
+    /// All of it times a factor.
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self {
+            quantiles: self.quantiles.map(|value| value * factor),
+            parts: self.parts.map(|value| value * factor),
+        }
+    }
+
     fn unseasonal(spread: Spread) -> Self {
         Self {
             quantiles: spread.quantiles,
