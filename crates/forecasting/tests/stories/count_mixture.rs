@@ -171,3 +171,29 @@ fn a_week_with_the_wrong_number_of_hours_is_refused_when_read() {
         assert!(error.to_string().contains("168"), "{error}");
     }
 }
+
+#[test]
+fn workdays_and_weekends_of_few_incidents_have_their_own_level() {
+    // Twelve a workday, five a weekend day.
+    let mean = |hour: usize| {
+        let day = if hour / 24 % 7 >= 5 { 5.0 } else { 12.0 };
+        day * (0.5 + f64::from(u8::from((8..20).contains(&(hour % 24))))) / 24.0
+    };
+    let (mut workdays, mut weekends) = (0.0, 0.0);
+    let all = 12;
+    for seed in 0..all {
+        let values = draw(900 + seed, 13 * 168, mean);
+        let panel = panel_of(vec![("Incidents", values)], vec![]);
+        let options = TrainOptions {
+            horizon_hours: 168,
+            ..TrainOptions::default()
+        };
+        let model = train(&panel, &options, &mut |_, _| {}).unwrap().model;
+        let inputs = model.schema.inputs(&frame_after(&panel, 168)).unwrap();
+        let means = model.predict(&inputs).unwrap().mean;
+        workdays += means[..120].iter().sum::<f64>() / (5.0 * all as f64);
+        weekends += means[120..].iter().sum::<f64>() / (2.0 * all as f64);
+    }
+    assert!((workdays / 12.0 - 1.0).abs() < 0.05, "{workdays}");
+    assert!((weekends / 5.0 - 1.0).abs() < 0.07, "{weekends}");
+}
