@@ -385,7 +385,9 @@ impl<'a> Course<'a> {
 
     fn note(&self, index: usize, active_days: usize, decision: &Decision) -> String {
         let moment = |hours: usize| self.panel.start + foretide_domain::HOUR * hours as i32;
-        let mut note = notes::what_is_served(&self.panel.series[index].values, decision);
+        let values = &self.panel.series[index].values;
+        let live = values.len() - self.vetted.vettings[index].live_hours;
+        let mut note = notes::what_is_served(&values[live..], decision);
         if let Some(absurd) = notes::left_out(&self.vetted.absurd[index], moment) {
             note = format!("{note}; {absurd}");
         }

@@ -55,6 +55,8 @@ pub(crate) struct Decision {
     pub(crate) scores: Vec<CandidateScore>,
     /// Share by which what is served is below the best baseline's pinball loss.
     pub(crate) gain: f64,
+    /// The best baseline.
+    pub(crate) baseline: CandidateKind,
     /// What would be served without the count mixture.
     pub(crate) without_counts: CandidateKind,
     /// The count mixture, if it is part of what is served.
@@ -168,7 +170,11 @@ pub(crate) fn decide(
         .flatten();
     let counts = counted.map(|counted| {
         scores.push(score(CandidateKind::CountMixture, &counted.outcomes));
-        let mixed = counted.mixed_with(&points, &outcomes);
+        let beats = |own: &[Outcome]| {
+            let own = score(CandidateKind::CountMixture, own).pinball;
+            own < to_beat || !options.allows(baseline)
+        };
+        let mixed = counted.mixed_with(&points, &outcomes, beats);
         (counted.forecaster, mixed)
     });
     let without_counts = champion;
@@ -199,6 +205,7 @@ pub(crate) fn decide(
         calibration: climatology.calibration,
         scores,
         gain,
+        baseline,
         without_counts,
         counts,
         served: contest.paths(&points, &outcomes),

@@ -235,3 +235,41 @@ fn training_is_deterministic_on_any_number_of_threads() {
     assert_eq!(alone, together);
     assert_eq!(heard, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
 }
+
+#[test]
+fn what_is_served_beats_the_baselines_or_is_one_and_no_note_praises_a_loss() {
+    let mut said = Vec::new();
+    for seed in 0..12 {
+        let level = [0.3, 2.0, 9.0][seed as usize % 3];
+        let is_flat = seed % 2 == 0;
+        let values = draw(60 + seed, 91 * 24, |hour| {
+            if is_flat {
+                level
+            } else {
+                business_week(hour, level)
+            }
+        });
+        let report = &trained(&panel_of(vec![("Any", values)], vec![])).reports[0];
+        let loss = |kind| {
+            let score = report.scores.iter().find(|score| score.kind == kind);
+            score.map_or(f64::INFINITY, |score| score.pinball)
+        };
+        let baseline = loss(CandidateKind::Climatology).min(loss(CandidateKind::SeasonalNaive));
+        assert!(loss(report.champion) <= baseline, "{report:#?}");
+        assert!(!report.note.contains(" -"), "{}", report.note);
+        said.push(report.note.contains("% below that of climatology"));
+    }
+    assert!(said.contains(&true) && said.contains(&false), "{said:?}");
+}
+
+#[test]
+fn a_series_that_never_changed_says_so() {
+    for (value, words) in [
+        (0.0, "nothing has happened yet: "),
+        (37.0, "constant at 37 so far: "),
+    ] {
+        let report = &trained(&panel_of(vec![("Same", vec![value; 91 * 24])], vec![])).reports[0];
+        assert!(report.note.starts_with(words), "{}", report.note);
+        assert!(!report.note.contains('%'), "{}", report.note);
+    }
+}
