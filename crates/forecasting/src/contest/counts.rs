@@ -61,22 +61,16 @@ impl Contest<'_> {
 }
 
 impl Counted {
-    /// Alone where it is close to the others and `beats` the baselines; else the mean of its quantiles and theirs at the share
+    /// Alone where it is close to the others; else the mean of its quantiles and theirs at the share
     /// that did best, which is none where it adds nothing. Averaging quantiles is at least as good
     /// as the mean of both losses (see [`crate::counts`]).
-    pub(super) fn mixed_with(
-        &self,
-        points: &[Vec<f64>],
-        outcomes: &[Outcome],
-        beats: impl Fn(&[Outcome]) -> bool,
-    ) -> Mixed {
+    pub(super) fn mixed_with(&self, points: &[Vec<f64>], outcomes: &[Outcome]) -> Mixed {
         let tried = SHARES.map(|share| {
             let mixed = self.quantiles_at(share, outcomes);
             let loss: f64 = mixed.iter().map(|(q, actual)| pinball_of(q, *actual)).sum();
             (loss, share, mixed)
         });
-        let (alone, _, own) = &tried[SHARES.len() - 1];
-        let is_close = *alone <= (1.0 + OTHERS_LEAD) * tried[0].0 && beats(own);
+        let is_close = tried[SHARES.len() - 1].0 <= (1.0 + OTHERS_LEAD) * tried[0].0;
         let mut tried = tried.into_iter();
         let best = if is_close {
             tried.next_back()

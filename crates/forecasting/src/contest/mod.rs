@@ -170,11 +170,7 @@ pub(crate) fn decide(
         .flatten();
     let counts = counted.map(|counted| {
         scores.push(score(CandidateKind::CountMixture, &counted.outcomes));
-        let beats = |own: &[Outcome]| {
-            let own = score(CandidateKind::CountMixture, own).pinball;
-            own < to_beat || !options.allows(baseline)
-        };
-        let mixed = counted.mixed_with(&points, &outcomes, beats);
+        let mixed = counted.mixed_with(&points, &outcomes);
         (counted.forecaster, mixed)
     });
     let without_counts = champion;
