@@ -256,7 +256,10 @@ fn a_note_praises_only_what_beats_the_baselines() {
         };
         let baseline = loss(CandidateKind::Climatology).min(loss(CandidateKind::SeasonalNaive));
         let is_praised = report.note.contains("% below");
-        assert!(!is_praised || loss(report.champion) < baseline, "{report:#?}");
+        assert!(
+            !is_praised || loss(report.champion) < baseline,
+            "{report:#?}"
+        );
         assert!(!report.note.contains(" -"), "{}", report.note);
         said.push(report.note.contains("% below that of climatology"));
     }
