@@ -43,6 +43,7 @@ fn state_step_and_72_hours(bencher: divan::Bencher<'_, '_>) {
         shape: Shape::learn(&values, known, &CountPrior::default()),
         mixture: CountMixture::default(),
         is_whole: true,
+        unit: 1.0,
     };
     bencher.bench_local(|| forecaster.forecast(&values, known, ahead));
 }

@@ -5,7 +5,7 @@ use foretide_domain::LEVELS;
 
 use crate::calibration::Outcome;
 use crate::metrics::pinball_of;
-use crate::statistics::quantile_of_sorted;
+use crate::statistics::{above_zero, quantile_of_sorted};
 
 /// Number of horizon bands: see [`horizon_band`].
 pub const HORIZON_BANDS: usize = 5;
@@ -98,7 +98,7 @@ impl Intervals {
         let level = missed.iter().map(|m| m.point).sum::<f64>() / missed.len() as f64;
         let mut learned = Self {
             exponent,
-            floor: 0.05 * level + 1e-6,
+            floor: above_zero(0.05 * level, 1e-6),
             ..Self::NONE
         };
         let standard = |m: &Missed| (m.actual - m.point) / learned.unit(m.point);

@@ -41,6 +41,7 @@ mod statistics;
 mod structural;
 mod train;
 pub mod trees;
+mod vetting;
 mod week;
 mod weighting;
 
@@ -68,4 +69,5 @@ pub use structural::{
     TREND_PAST_DAYS,
 };
 pub use train::{FEWEST_HOURS, LEARNING_DAYS, SeriesReport, TrainOptions, TrainedPanel, train};
+pub use vetting::Vetting;
 pub use week::{HOURS_OF_WEEK, PARTS_OF_WEEK, part_of_week};

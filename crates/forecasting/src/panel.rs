@@ -7,7 +7,7 @@ use crate::counts::CountPrior;
 use crate::effects::{PanelEvents, whole_again};
 use crate::error::ForecastError;
 use crate::schema::RESERVED_DRIVERS;
-use crate::train::onset;
+use crate::vetting::onset;
 use crate::week::HOURS_OF_WEEK;
 
 /// Largest count taken: beyond it a double no longer tells neighbouring counts apart.

@@ -25,6 +25,7 @@ use crate::panel::ScoringFrame;
 use crate::risk::WindowSpread;
 use crate::statistics::{mean, quantiles_of_sorted};
 use crate::trees::{self, TreesHistory, TreesSeries};
+use crate::vetting::Vetting;
 use crate::week::HOURS_OF_WEEK;
 
 /// Names of the drivers every model has, in the order in which they stand; the regressors follow.
@@ -38,7 +39,7 @@ pub const RESERVED_DRIVERS: [&str; 6] = [
 ];
 
 /// Version of the input and output signature. A model with another one is refused.
-pub const SIGNATURE: &str = "foretide.panel.v4";
+pub const SIGNATURE: &str = "foretide.panel.v5";
 
 /// Hours of fresh history that are of use at scoring: eight weeks.
 pub const STATE_HOURS: usize = 8 * HOURS_OF_WEEK;
@@ -81,6 +82,8 @@ pub struct PanelSchema {
     pub trees: bool,
     /// For each series, how far window sums fell from what was expected in the backtest.
     pub window_spreads: Vec<Vec<WindowSpread>>,
+    /// What is believed of the history of each series.
+    pub vettings: Vec<Vetting>,
 }
 
 /// Rows for a panel model: one for each series of a frame and each hour ahead, series by series.
@@ -222,18 +225,23 @@ impl PanelSchema {
         let columns = self.regressor_columns(frame)?;
         let indices: HashMap<&SeriesId, i64> = self.series.iter().zip(0_i64..).collect();
         let issue_days = days_between(self.origin, frame.start);
+        let since_training = (frame.start - self.origin).num_hours();
         let mut inputs = PanelInputs::with_capacity(frame.series.len() * horizon, columns.len());
         for series in &frame.series {
             let index = indices.get(&series.id).copied();
             let index = index.ok_or_else(|| ForecastError::UnknownSeries(series.id.clone()))?;
             let effects = self.effects_on(index as usize);
             let quiet = effects.without_events(&series.values, &columns);
-            let recent = SeriesState::at_end(&quiet);
-            let paths = self.state_paths(index as usize, &quiet, frame);
-            inputs.features.extend(self.features(&quiet, frame));
-            inputs
-                .counts
-                .extend(self.count_path(index as usize, &quiet, frame));
+            let (first, live) = self.vettings[index as usize].believed(&quiet, since_training);
+            let live = Live {
+                values: &live,
+                hours: &frame.history_hour_of_week[first..],
+                ahead: &frame.hour_of_week,
+            };
+            let recent = SeriesState::at_end(live.values);
+            let paths = self.state_paths(index as usize, live);
+            inputs.features.extend(self.features(live));
+            inputs.counts.extend(self.count_path(index as usize, live));
             for (ahead, &hour_of_week) in frame.hour_of_week.iter().enumerate() {
                 inputs.series.push(index);
                 inputs.days.push(issue_days + ahead as f64 / 24.0);
@@ -268,24 +276,24 @@ impl PanelSchema {
     }
 
     /// Rows of features of the hours ahead.
-    fn features(&self, quiet: &[f64], frame: &ScoringFrame) -> Vec<f64> {
+    fn features(&self, live: Live<'_>) -> Vec<f64> {
         if !self.trees {
             return vec![];
         }
-        let hours: Vec<u8> = [&frame.history_hour_of_week[..], &frame.hour_of_week[..]].concat();
+        let hours = [live.hours, live.ahead].concat();
         let history = TreesHistory::new(&TreesSeries {
-            values: quiet,
+            values: live.values,
             hour_of_week: &hours,
         });
-        history.rows(quiet.len(), frame.hour_of_week.len())
+        history.rows(live.values.len(), live.ahead.len())
     }
 
     /// What the state candidates of a series say about the hours ahead, candidate by candidate.
-    fn state_paths(&self, index: usize, quiet: &[f64], frame: &ScoringFrame) -> Vec<Vec<Parts>> {
-        let hours = &frame.history_hour_of_week;
+    fn state_paths(&self, index: usize, live: Live<'_>) -> Vec<Vec<Parts>> {
+        let Live { values, hours, .. } = live;
         let first = hours.len().saturating_sub(STATE_HOURS);
-        let local = LocalHistory::new(&quiet[first..], &hours[first..]);
-        let horizon = Horizon::new(hours[hours.len() - 1], &frame.hour_of_week);
+        let local = LocalHistory::new(&values[first..], &hours[first..]);
+        let horizon = Horizon::new(hours[hours.len() - 1], live.ahead);
         let paths = self.states[index].paths(&local, horizon.length);
         paths.iter().map(|path| horizon.pick(path)).collect()
     }
@@ -297,13 +305,13 @@ impl PanelSchema {
     }
 
     /// What the count mixture of a series says about the hours ahead.
-    fn count_path(&self, index: usize, quiet: &[f64], frame: &ScoringFrame) -> Vec<CountForecast> {
+    fn count_path(&self, index: usize, live: Live<'_>) -> Vec<CountForecast> {
         if !self.has_counts() {
             return vec![];
         }
-        let none = || vec![CountForecast::default(); frame.hour_of_week.len()];
+        let none = || vec![CountForecast::default(); live.ahead.len()];
         self.counts[index].as_ref().map_or_else(none, |counts| {
-            counts.forecast(quiet, &frame.history_hour_of_week, &frame.hour_of_week)
+            counts.forecast(live.values, live.hours, live.ahead)
         })
     }
 
@@ -341,6 +349,15 @@ impl PanelInputs {
             recent: Vec::with_capacity(rows),
         }
     }
+}
+
+/// The hours of a fresh history that are believed, with those of the week they and the hours ahead
+/// lie in.
+#[derive(Clone, Copy)]
+struct Live<'a> {
+    values: &'a [f64],
+    hours: &'a [u8],
+    ahead: &'a [u8],
 }
 
 /// Where a series stands when a forecast is issued.

@@ -9,6 +9,11 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     }
 }
 
+/// A value above zero as it is, another in place of zero.
+pub(crate) fn above_zero(value: f64, otherwise: f64) -> f64 {
+    if value > 0.0 { value } else { otherwise }
+}
+
 /// Population variance around the mean; zero of nothing.
 pub(crate) fn variance(values: &[f64]) -> f64 {
     let centre = mean(values);

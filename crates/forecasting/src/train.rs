@@ -24,6 +24,7 @@ use crate::risk::WindowSpread;
 use crate::schema::{PanelSchema, RESERVED_DRIVERS, SIGNATURE, STATE_HOURS};
 use crate::structural::{Design, SeasonBasis};
 use crate::trees::TreesModel;
+use crate::vetting::{VettedPanel, onset, vetted};
 
 mod learners;
 
@@ -165,7 +166,8 @@ pub(crate) fn train_with(
         });
     }
     let basis = SeasonBasis::new();
-    let course = Course::new(panel, options, given, &basis);
+    let vetted = vetted(panel);
+    let course = Course::new(&vetted, options, given, &basis);
     let trained = course.train_all(progress);
     Ok(course.assemble(trained))
 }
@@ -173,7 +175,9 @@ pub(crate) fn train_with(
 /// What all series of a panel share: the designs of the Prophet kinds as of each fit before the
 /// end, and of all hours.
 struct Course<'a> {
+    /// Without absurd hours.
     panel: &'a TrainingPanel,
+    vetted: &'a VettedPanel<'a>,
     options: &'a TrainOptions,
     early: Vec<Design<'a>>,
     all: Design<'a>,
@@ -200,11 +204,12 @@ struct TrainedSeries {
 
 impl<'a> Course<'a> {
     fn new(
-        panel: &'a TrainingPanel,
+        vetted: &'a VettedPanel<'a>,
         options: &'a TrainOptions,
         given: Option<Given<'a>>,
         basis: &'a SeasonBasis,
     ) -> Self {
+        let panel = vetted.panel.as_ref();
         let hours = panel.hours();
         let design = |hours| Design::new(basis, &panel.hour_of_week, &[], hours);
         let mut days: Vec<usize> = panel
@@ -226,6 +231,7 @@ impl<'a> Course<'a> {
         let events = PanelEvents::learn(panel, basis, threads, |hours, _| hours);
         Self {
             panel,
+            vetted,
             options,
             trees: match given {
                 Some(_) => vec![],
@@ -337,7 +343,7 @@ impl<'a> Course<'a> {
             id: series.id.clone(),
             champion: decision.champion,
             weights: decision.each_weight(),
-            note: self.note(&series.values, active_days, &decision),
+            note: self.note(index, active_days, &decision),
             learning: active_days < LEARNING_DAYS,
             coverage: decision.coverage(),
             scores: decision.scores,
@@ -377,15 +383,21 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn note(&self, values: &[f64], active_days: usize, decision: &Decision) -> String {
-        let served = notes::what_is_served(values, decision);
+    fn note(&self, index: usize, active_days: usize, decision: &Decision) -> String {
+        let moment = |hours: usize| self.panel.start + foretide_domain::HOUR * hours as i32;
+        let values = &self.panel.series[index].values;
+        let live = values.len() - self.vetted.vettings[index].live_hours;
+        let mut note = notes::what_is_served(&values[live..], decision);
+        if let Some(absurd) = notes::left_out(&self.vetted.absurd[index], moment) {
+            note = format!("{note}; {absurd}");
+        }
         if active_days >= LEARNING_DAYS {
-            return served;
+            return note;
         }
         let days_left = LEARNING_DAYS - active_days;
-        let end = self.panel.start + foretide_domain::HOUR * values.len() as i32;
+        let end = moment(self.panel.hours());
         let until = (end + chrono::Duration::days(days_left as i64)).date_naive();
-        format!("learning: {active_days} of {LEARNING_DAYS} days, until {until}; {served}")
+        format!("learning: {active_days} of {LEARNING_DAYS} days, until {until}; {note}")
     }
 
     fn assemble(&self, trained: Vec<TrainedSeries>) -> TrainedPanel {
@@ -413,6 +425,7 @@ impl<'a> Course<'a> {
             counts: Vec::new(),
             trees: false,
             window_spreads: Vec::new(),
+            vettings: self.vetted.vettings.clone(),
         };
         let (mut series, mut reports) = (Vec::new(), Vec::new());
         for TrainedSeries {
@@ -448,11 +461,4 @@ impl<'a> Course<'a> {
         };
         TrainedPanel { model, reports }
     }
-}
-
-/// First hour at which anything happened, so that a product that came late is not thought silent
-/// before; at least [`FEWEST_HOURS`] remain. Zero when nothing ever happened.
-pub(crate) fn onset(values: &[f64]) -> usize {
-    let first = values.iter().position(|&value| value > 0.0).unwrap_or(0);
-    first.min(values.len().saturating_sub(FEWEST_HOURS))
 }

@@ -71,6 +71,9 @@ fn model_and_inputs(alone: Option<CandidateKind>) -> (PanelModel, PanelInputs) {
         .collect();
     model.schema.learning = vec![false; SERIES];
     model.schema.effects = vec![vec![]; SERIES];
+    model.schema.vettings = (0..SERIES)
+        .map(|index| schema.vettings[again(index)])
+        .collect();
     model.schema.window_spreads = (0..SERIES)
         .map(|index| schema.window_spreads[again(index)].clone())
         .collect();

@@ -111,6 +111,7 @@ fn check(schema: &PanelSchema) -> Result<(), OnnxError> {
         ("states", schema.states.len()),
         ("counts", schema.counts.len()),
         ("window_spreads", schema.window_spreads.len()),
+        ("vettings", schema.vettings.len()),
     ];
     for (column, got) in columns {
         if got != series {

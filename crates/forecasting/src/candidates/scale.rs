@@ -1,6 +1,7 @@
 //! The scale a candidate works on: counts, or their logarithm.
 
 use super::Parts;
+use crate::statistics::above_zero;
 
 /// Highest logarithm turned back into a count.
 const HIGHEST_LOG: f64 = 40.0;
@@ -22,7 +23,7 @@ impl Scale {
     /// The logarithm with an offset that suits a series of this mean.
     pub(crate) fn logarithm(mean: f64) -> Self {
         Self::Logarithm {
-            offset: 0.05 * mean + 1e-9,
+            offset: above_zero(0.05 * mean, 1e-9),
         }
     }
 

@@ -1,10 +1,10 @@
 //! The count mixture in the contest: its quantiles beside those of what would be served without it.
 
 use super::Contest;
-use super::members::ENSEMBLE_HOURS;
 use super::origins::Origin;
 use crate::calibration::Outcome;
 use crate::counts::{CountForecast, CountForecaster, CountPrior};
+use crate::effects::whole_again;
 use crate::metrics::pinball_of;
 
 /// Shares of the count mixture in what is served that the backtest chooses from.
@@ -30,26 +30,18 @@ pub(super) struct Mixed {
 }
 
 impl Contest<'_> {
-    /// Lets the count mixture forecast from every origin, if the hours before the first are counts,
-    /// and either enough or with a prior of other series.
+    /// Lets the count mixture forecast from every origin, if the hours before the first are counts.
     pub(super) fn counts(&self, prior: &CountPrior) -> Option<Counted> {
         let history = &self.history;
         let onset = history.onset;
-        if history.values.len() - onset < ENSEMBLE_HOURS && prior.mixture.is_none() {
-            return None;
-        }
         let quiet = history.values.iter().zip(history.factors);
-        // Events taken out leave fractions of what were counts.
-        let count = |(value, factor): (&f64, &f64)| {
-            let is_moved = (factor - 1.0).abs() > f64::EPSILON;
-            if is_moved { value.round() } else { *value }
-        };
-        let values: Vec<f64> = quiet.skip(onset).map(count).collect();
+        let seen: Vec<f64> = quiet.map(|(value, factor)| value * factor).collect();
+        let values = &whole_again(&seen, history.values)[onset..];
         let hours = &history.hour_of_week[onset..];
         let known: Vec<usize> = self.origins.iter().map(|at| at.known - onset).collect();
         let before = ..known[0];
         let forecaster = CountForecaster::of_counts(&values[before], &hours[before], prior)?;
-        let paths = forecaster.forecast_origins(&values, hours, &known, history.horizon);
+        let paths = forecaster.forecast_origins(values, hours, &known, history.horizon);
         let said = |(origin, path): (&Origin, &Vec<CountForecast>)| -> Vec<Outcome> {
             let actuals = &history.values[history.ahead_of(*origin)];
             let hours = path.iter().zip(actuals);

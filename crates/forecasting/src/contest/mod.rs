@@ -55,6 +55,8 @@ pub(crate) struct Decision {
     pub(crate) scores: Vec<CandidateScore>,
     /// Share by which what is served is below the best baseline's pinball loss.
     pub(crate) gain: f64,
+    /// The best baseline.
+    pub(crate) baseline: CandidateKind,
     /// What would be served without the count mixture.
     pub(crate) without_counts: CandidateKind,
     /// The count mixture, if it is part of what is served.
@@ -199,6 +201,7 @@ pub(crate) fn decide(
         calibration: climatology.calibration,
         scores,
         gain,
+        baseline,
         without_counts,
         counts,
         served: contest.paths(&points, &outcomes),

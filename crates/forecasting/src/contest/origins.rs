@@ -8,11 +8,13 @@ use crate::weighting;
 /// days since then holding an origin each. A long history has more origins: how far one misses can
 /// be told from five weeks, not from two. It is fitted again on the way, so as to be judged no
 /// staler than it is served. The first fit has eight weeks to itself, or half of less.
-const FIT_DAYS: [(usize, &[usize]); 4] = [
+const FIT_DAYS: [(usize, &[usize]); 6] = [
     (13 * 168, &[35, 21, 7]),
     (10 * 168, &[14]),
     (3 * 168, &[7]),
-    (0, &[4]),
+    (10 * 24, &[4]),
+    (5 * 24, &[2]),
+    (0, &[1]),
 ];
 
 /// How many days before the end of a history of so many hours candidates are fitted for its

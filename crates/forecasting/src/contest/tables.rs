@@ -10,6 +10,7 @@ use crate::metrics::pinball_of;
 use crate::model::SeriesParameters;
 use crate::structural::{GAINS, Structural};
 use crate::trees::{TreesHistory, TreesModel, TreesSeries};
+use crate::week::HOURS_OF_WEEK;
 
 /// Prophet-class models and what they were fitted on; absent where there was too little.
 pub(crate) struct Structurals {
@@ -79,15 +80,20 @@ impl Contest<'_> {
     /// What trees say from each origin, the newest that saw nothing after it; the first must have
     /// some.
     pub(super) fn trees(&self, learned: &[TreesAsOf<'_>]) -> Option<Member> {
+        let onset = self.history.onset;
         let history = TreesHistory::new(&TreesSeries {
-            values: self.history.values,
-            hour_of_week: self.history.hour_of_week,
+            values: &self.history.values[onset..],
+            hour_of_week: &self.history.hour_of_week[onset..],
         });
         let model = |origin: &Origin| {
             let known = learned.iter().filter(|one| one.hours <= origin.known);
             known.max_by_key(|one| one.hours).map(|one| one.model)
         };
-        model(self.origins.first()?)?;
+        let first = self.origins.first()?;
+        if first.known < onset + HOURS_OF_WEEK {
+            return None;
+        }
+        model(first)?;
         let mut points = Vec::with_capacity(self.origins.len());
         // Rows of origins with the same trees go through them side by side.
         let same = |a: &Origin, b: &Origin| match (model(a), model(b)) {
@@ -98,7 +104,7 @@ impl Contest<'_> {
             let ahead = |origin: &Origin| self.history.ahead_of(*origin).len();
             let rows = origins
                 .iter()
-                .flat_map(|at| history.rows(at.known, ahead(at)));
+                .flat_map(|at| history.rows(at.known - onset, ahead(at)));
             let rows: Vec<f64> = rows.collect();
             let mut counts = model(&origins[0])?.predict_rows(&rows).into_iter();
             for origin in origins {

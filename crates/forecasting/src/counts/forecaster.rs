@@ -1,11 +1,13 @@
 //! Shape, mixture and whole numbers put together.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::mixture::CountMixture;
 use super::prior::CountPrior;
 use super::state::{COUNT_STATE_HOURS, CountForecast, CountState, Memories, Shape, Track};
-use super::whole::{are_whole, toward_whole};
+use super::whole::{in_units, toward_whole, unit_of};
 use crate::statistics::mean;
 use crate::week::HOURS_OF_WEEK;
 
@@ -24,18 +26,19 @@ pub struct CountForecaster {
     pub shape: Shape,
     /// What the components weigh.
     pub mixture: CountMixture,
-    /// Whether its values are whole numbers, so that quantiles are drawn to them.
+    /// Whether its values are whole numbers of units, so that quantiles are drawn to them.
     pub is_whole: bool,
+    /// The unit its values are told in: see [`unit_of`].
+    pub unit: f64,
 }
 
-/// Whether a history is one of counts: whole numbers, not all zero, that are small or scatter
-/// widely.
-pub(super) fn holds_counts(values: &[f64], hour_of_week: &[u8]) -> bool {
-    if !are_whole(values) || values.iter().all(|&value| value == 0.0) {
-        return false;
-    }
-    let scatter = || Shape::learn(values, hour_of_week, &CountPrior::default()).dispersion;
-    mean(values) <= SMALL_MEAN || scatter().overdispersion >= SCATTERED
+/// A history in its unit, if it is one of counts: whole numbers, not all zero, that are small or
+/// scatter widely.
+pub(super) fn counts_in<'v>(values: &'v [f64], hour_of_week: &[u8]) -> Option<Cow<'v, [f64]>> {
+    let values = in_units(values, unit_of(values)?);
+    let scatter = || Shape::learn(&values, hour_of_week, &CountPrior::default()).dispersion;
+    let are_counts = mean(&values) <= SMALL_MEAN || scatter().overdispersion >= SCATTERED;
+    are_counts.then_some(values)
 }
 
 impl CountForecaster {
@@ -51,11 +54,14 @@ impl CountForecaster {
             hour_of_week.len(),
             "one hour of the week for each value"
         );
+        let unit = unit_of(values);
+        let values = &in_units(values, unit.unwrap_or(1.0));
         let learned = || CountMixture::learn(values, hour_of_week, prior);
         Self {
             shape: Shape::learn(values, hour_of_week, prior),
             mixture: prior.settled().unwrap_or_else(learned),
-            is_whole: are_whole(values),
+            is_whole: unit.is_some(),
+            unit: unit.unwrap_or(1.0),
         }
     }
 
@@ -66,7 +72,7 @@ impl CountForecaster {
     /// As [`Self::learn`].
     #[must_use]
     pub fn of_counts(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Option<Self> {
-        holds_counts(values, hour_of_week).then(|| Self::learn(values, hour_of_week, prior))
+        counts_in(values, hour_of_week).map(|_| Self::learn(values, hour_of_week, prior))
     }
 
     /// With the shape of a longer history. What the components weigh stays, unless the prior, which
@@ -74,7 +80,7 @@ impl CountForecaster {
     #[must_use]
     pub fn reshaped(self, values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
         Self {
-            shape: Shape::learn(values, hour_of_week, prior),
+            shape: Shape::learn(&in_units(values, self.unit), hour_of_week, prior),
             mixture: prior.settled().unwrap_or(self.mixture),
             ..self
         }
@@ -88,7 +94,8 @@ impl CountForecaster {
         hour_of_week: &[u8],
         ahead: &[u8],
     ) -> Vec<CountForecast> {
-        let state = CountState::at_end(&self.shape, values, hour_of_week);
+        let values = in_units(values, self.unit);
+        let state = CountState::at_end(&self.shape, &values, hour_of_week);
         self.forecast_state(&state, ahead)
     }
 
@@ -107,7 +114,7 @@ impl CountForecaster {
         let oldest = oldest.saturating_sub(COUNT_STATE_HOURS);
         let (values, hours) = (&values[oldest..], &hour_of_week[oldest..]);
         let memories = Memories::new();
-        let track = Track::new(&self.shape, values, hours);
+        let track = Track::new(&self.shape, &in_units(values, self.unit), hours);
         origins
             .iter()
             .map(|known| {
@@ -126,7 +133,7 @@ impl CountForecaster {
             if self.is_whole {
                 forecast.quantiles = toward_whole(forecast.quantiles);
             }
-            forecast
+            forecast.times(self.unit)
         };
         (1..).zip(ahead).map(forecast).collect()
     }

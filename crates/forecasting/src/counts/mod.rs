@@ -34,4 +34,4 @@ pub use state::{
     REACHES, Shape, reach_of,
 };
 pub use weighted::Spread;
-pub use whole::{are_whole, toward_whole};
+pub use whole::{toward_whole, unit_of};

@@ -1,6 +1,6 @@
 //! What the series of a panel have in common, for the young ones above all.
 
-use super::forecaster::holds_counts;
+use super::forecaster::counts_in;
 use super::mixture::CountMixture;
 use super::negative_binomial::Dispersion;
 use super::profile::ProfilePrior;
@@ -63,16 +63,18 @@ impl CountPrior {
     /// Learns from those series of a panel that hold counts for eight weeks or more; nothing when
     /// there are fewer than two of them.
     #[must_use]
-    pub fn of_panel(panel: &[(&[f64], &[u8])]) -> Self {
-        let is_old = |(values, hours): &&(&[f64], &[u8])| {
-            values.len() >= COUNT_STATE_HOURS && holds_counts(values, hours)
+    pub fn of_panel<'a>(panel: &[(&'a [f64], &'a [u8])]) -> Self {
+        let old = |(values, hours): &(&'a [f64], &'a [u8])| {
+            let is_old = values.len() >= COUNT_STATE_HOURS;
+            is_old.then(|| Some((counts_in(values, hours)?, *hours)))?
         };
-        let old: Vec<_> = panel.iter().filter(is_old).copied().collect();
+        let old: Vec<_> = panel.iter().filter_map(old).collect();
         if old.len() < 2 {
             return Self::default();
         }
         let apart = old.len().div_ceil(MOST_OTHERS);
-        let others: Vec<_> = old.into_iter().step_by(apart).collect();
+        let others = old.iter().step_by(apart);
+        let others: Vec<_> = others.map(|(values, hours)| (&**values, *hours)).collect();
         let prior = Self::learn(&others);
         let mixture =
             |(values, hours): &(&[f64], &[u8])| CountMixture::learn(values, hours, &prior);

@@ -21,7 +21,16 @@ const SMOOTHING: [f64; 3] = [0.25, 0.5, 0.25];
 /// Hours of the week in groups that may each have an effect of their own.
 type Grouping = (usize, fn(usize) -> usize);
 
-const GROUPINGS: [Grouping; 2] = [(24, |hour| hour % 24), (7, |hour| hour / 24)];
+/// Workdays and weekends come before the days: one difference is sure long before seven are.
+const GROUPINGS: [Grouping; 3] = [
+    (24, |hour| hour % 24),
+    (2, |hour| usize::from(hour / 24 >= 5)),
+    (7, |hour| hour / 24),
+];
+
+/// Squared standard errors from which on the difference of two groups is taken as it is: drawing
+/// what is sure towards nothing only moves it.
+const SURE: f64 = 9.0;
 
 /// Factors of the 168 hours of the week around a level; their mean is one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,8 +66,8 @@ pub struct ProfilePrior {
     /// The week as the series together show it.
     pub profile: WeekProfile,
     /// How far single series fall from it: the variance of their relative effects by hour of the
-    /// day and by weekday.
-    pub variances: [f64; 2],
+    /// day, by workday or weekend, and by weekday.
+    pub variances: [f64; GROUPINGS.len()],
 }
 
 /// The highest value that is not a burst.
@@ -101,8 +110,8 @@ impl WeekProfile {
     }
 
     /// Learns from hourly values by empirical Bayes (James-Stein): the effect of each hour of the
-    /// day, then of each weekday, is believed as far as the effects differ by more than chance
-    /// makes them. With a prior it starts from the other series' week, and how far it moves away
+    /// day, then of workdays and weekends, then of each weekday, is believed as far as the effects
+    /// differ by more than chance makes them. With a prior it starts from the other series' week, and how far it moves away
     /// follows from how far they fall from each other and from how long the history is.
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: Option<&ProfilePrior>) -> Self {
@@ -226,6 +235,11 @@ impl Effects {
     }
 
     fn shrunk(&self, variance: f64) -> Vec<f64> {
+        if let ([one, other], [noise, others]) = (&*self.seen, &*self.noise)
+            && (one - other).powi(2) >= SURE * (noise + others)
+        {
+            return self.seen.clone();
+        }
         let effects = self.seen.iter().zip(&self.noise);
         effects
             .map(|(seen, noise)| seen * variance / (variance + noise).max(f64::MIN_POSITIVE))

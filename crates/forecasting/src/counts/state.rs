@@ -188,10 +188,11 @@ impl CountForecast {
         self.parts.iter().sum()
     }
 
-    fn unseasonal(spread: Spread) -> Self {
+    /// All of it times a factor.
+    pub(super) fn times(self, factor: f64) -> Self {
         Self {
-            quantiles: spread.quantiles,
-            parts: [spread.mean, 0.0, 0.0, 0.0],
+            quantiles: self.quantiles.map(|value| value * factor),
+            parts: self.parts.map(|value| value * factor),
         }
     }
 
@@ -277,29 +278,23 @@ impl CountState {
         let by_ratio = by_ratio.map(|(ratios, level)| shaped(ratios[reach].times(level)));
         let level = self.binomial_level;
         let quantiles = shape.dispersion.quantiles(level * factor);
+        // Whatever hours a component looks at, what is expected follows the week.
+        let expecting = |quantiles, level| CountForecast::seasonal(quantiles, level, factors);
+        let around = self.same_time[hour_of_week % 24];
+        let long_level = self.levels[LEVELS_OF.len() - 1];
         let all = self
             .scaled
             .into_iter()
             .map(shaped)
-            .chain(self.flat.map(CountForecast::unseasonal))
+            .chain(self.flat.map(|spread| expecting(spread.quantiles, level)))
             .chain(by_ratio)
-            .chain([self.around(hour_of_week % 24)])
-            .chain([CountForecast::seasonal(quantiles, level, factors)]);
+            .chain([expecting(around.quantiles, long_level)])
+            .chain([expecting(quantiles, level)]);
         let mut components = [CountForecast::default(); COMPONENTS];
         for (component, forecast) in components.iter_mut().zip(all) {
             *component = forecast;
         }
         components
-    }
-
-    fn around(&self, hour_of_day: usize) -> CountForecast {
-        let spread = self.same_time[hour_of_day];
-        let means = self.same_time.iter().map(|spread| spread.mean);
-        let base = means.sum::<f64>() / 24.0;
-        CountForecast {
-            quantiles: spread.quantiles,
-            parts: [base, 0.0, spread.mean - base, 0.0],
-        }
     }
 }
 

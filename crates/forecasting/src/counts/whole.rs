@@ -1,5 +1,6 @@
 //! Quantiles of whole numbers.
 
+use std::borrow::Cow;
 use std::f64::consts::TAU;
 
 /// Quantile above which counts are dense enough to be taken as continuous.
@@ -10,10 +11,40 @@ const DENSE: f64 = 30.0;
 const PULLS: usize = 2;
 const STRENGTH: f64 = 0.98;
 
-/// Whether a history holds whole numbers only, as counts do.
+/// Digits that a number is believed to have: beyond them a double's own grain is in the way.
+const MOST_DIGITS: i32 = 12;
+
+/// The largest power of ten that every value is a whole multiple of, as counts are in whatever unit
+/// they are told. `None` of measures, and where all is zero.
 #[must_use]
-pub fn are_whole(values: &[f64]) -> bool {
-    values.iter().all(|value| value.fract() == 0.0)
+pub fn unit_of(values: &[f64]) -> Option<f64> {
+    let highest = values.iter().copied().fold(0.0, f64::max);
+    if highest <= 0.0 {
+        return None;
+    }
+    let top = highest.log10().floor() as i32;
+    let are_multiples = |unit: &f64| {
+        values.iter().all(|value| {
+            let multiple = value / unit;
+            (multiple - multiple.round()).abs() <= 8.0 * f64::EPSILON * multiple
+        })
+    };
+    let mut units = (top - MOST_DIGITS..=top)
+        .rev()
+        .map(|power| 10_f64.powi(power));
+    let are_whole = || values.iter().all(|value| value.fract() == 0.0);
+    units
+        .find(are_multiples)
+        .or_else(|| are_whole().then_some(1.0))
+}
+
+/// Values in a unit.
+pub(super) fn in_units(values: &[f64], unit: f64) -> Cow<'_, [f64]> {
+    if unit == 1.0 {
+        Cow::Borrowed(values)
+    } else {
+        Cow::Owned(values.iter().map(|value| value / unit).collect())
+    }
 }
 
 /// Pulls quantiles of whole numbers towards the nearest one, where the pinball loss has its
@@ -32,7 +63,7 @@ pub fn toward_whole(quantiles: [f64; 5]) -> [f64; 5] {
 
 #[cfg(test)]
 mod tests {
-    use super::{are_whole, toward_whole};
+    use super::{toward_whole, unit_of};
     use proptest::prelude::*;
 
     #[test]
@@ -44,8 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_told_from_measures() {
-        assert!(are_whole(&[0.0, 3.0, 7e14]) && !are_whole(&[1.0, 2.5]));
+    fn the_unit_of_counts_is_found_and_measures_have_none() {
+        assert_eq!(unit_of(&[0.0, 3.0, 7e14]), Some(1.0));
+        assert_eq!(unit_of(&[1.0, 2.5]), Some(0.1));
+        for unit in [1e-12, 1e-6, 1.0, 1e6] {
+            let found = unit_of(&[0.0, 3.0 * unit, 12.0 * unit, 1301.0 * unit]).unwrap();
+            assert!((found / unit - 1.0).abs() < 1e-12, "{unit}: {found}");
+        }
+        assert_eq!(unit_of(&[1.0, 2.0_f64.sqrt(), 3.0_f64.sqrt()]), None);
+        assert_eq!(unit_of(&[0.0]), None);
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use super::pool::pool;
 use super::{Effects, RegressorRange};
 use crate::panel::TrainingPanel;
 use crate::structural::{Design, EventEffect, SeasonBasis, event_effects};
-use crate::train::onset;
+use crate::vetting::onset;
 
 /// Hours of history that effects are learned from at least: three weeks, so that every hour of the
 /// week has been seen without the event.

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counts::unit_of;
 use crate::structural::logarithmic_mean;
 pub(crate) use learn::PanelEvents;
 
@@ -127,11 +128,12 @@ pub(crate) fn with_events(quantiles: [f64; 5], factor: f64) -> [f64; 5] {
 
 /// Counts without events, in whole numbers as they were: taking events out leaves fractions.
 pub(crate) fn whole_again(values: &[f64], quiet: &[f64]) -> Vec<f64> {
+    let unit = unit_of(values).unwrap_or(1.0);
     let whole = |(value, quiet): (&f64, &f64)| {
         if value == quiet {
             *value
         } else {
-            quiet.round()
+            (quiet / unit).round() * unit
         }
     };
     values.iter().zip(quiet).map(whole).collect()

@@ -18,6 +18,7 @@ use crate::effects::{PanelEvents, whole_again};
 use crate::panel::{PanelSeries, Regressor, TrainingPanel};
 use crate::structural::SeasonBasis;
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
+use crate::vetting::believed;
 
 /// What is learned from all series as of several moments; nothing of it sees an hour after its own.
 #[derive(Default)]
@@ -149,7 +150,9 @@ impl<'a> Work<'a> {
             .zip(self.known_quiet(moment))
             .filter_map(|(history, known)| {
                 let (quiet, hours) = known?;
-                Some((whole_again(&history.values, &quiet), hours))
+                let whole = whole_again(&history.values, &quiet);
+                let (first, live) = believed(&whole);
+                Some((live.into_owned(), hours[first..].to_vec()))
             })
             .collect();
         let each: Vec<(&[f64], &[u8])> = known
@@ -172,9 +175,13 @@ impl<'a> Work<'a> {
     /// Trees from everything before a moment.
     fn learn_trees(&self, moment: DateTime<Utc>) -> Option<TreesModel> {
         let known = self.known_quiet(moment);
-        let series: Vec<TreesSeries<'_>> = known
+        let live = |(values, hours): &'_ Quiet<'_>| {
+            let (first, live) = believed(values);
+            (live.into_owned(), hours[first..].to_vec())
+        };
+        let live: Vec<(Vec<f64>, Vec<u8>)> = known.iter().flatten().map(live).collect();
+        let series: Vec<TreesSeries<'_>> = live
             .iter()
-            .flatten()
             .map(|(values, hour_of_week)| TreesSeries {
                 values,
                 hour_of_week,

@@ -4,7 +4,7 @@
 use super::cholesky::solve;
 use super::design::{DAILY_COLUMNS, Design, SEASON_COLUMNS, SLOPE_HOURS, WEEKLY_COLUMNS};
 use super::{Link, Structural};
-use crate::statistics::{mean, variance};
+use crate::statistics::{above_zero, mean, variance};
 use crate::week::HOURS_OF_WEEK;
 
 /// Shares of the newest week's surprise that the backtest chooses from.
@@ -72,8 +72,8 @@ fn structural(link: Link, design: &Design<'_>, counts: &[f64], coefficients: &[f
         weekly,
         state_gain: 0.0,
         season_mean,
-        pseudo_level: 0.1 * mean(counts) + 1e-9,
-        bound: 3.0 * counts.iter().copied().fold(0.0, f64::max) + 1.0,
+        pseudo_level: above_zero(0.1 * mean(counts), 1e-9),
+        bound: above_zero(3.0 * counts.iter().copied().fold(0.0, f64::max), 1.0),
     }
 }
 

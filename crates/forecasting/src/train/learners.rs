@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{TrainOptions, onset};
+use super::TrainOptions;
 use crate::candidate::CandidateKind;
 use crate::contest::{Structurals, trees_days};
 use crate::effects::PanelEvents;
 use crate::panel::{PanelSeries, TrainingPanel};
 use crate::structural::{Design, Link, fit};
 use crate::trees::{TreesModel, TreesOptions, TreesSeries};
+use crate::vetting::onset;
 
 /// Trees for the origins of all series, as of several moments; with the hours each has seen. They
 /// pay where they see more than one series.
@@ -51,9 +52,13 @@ pub(super) fn trees(
         .collect();
     let all: Vec<TreesSeries<'_>> = quiet
         .iter()
-        .map(|values| TreesSeries {
-            values,
-            hour_of_week: &panel.hour_of_week,
+        .zip(&panel.series)
+        .map(|(values, series)| {
+            let onset = onset(&series.values).min(hours);
+            TreesSeries {
+                values: &values[onset..],
+                hour_of_week: &panel.hour_of_week[onset..],
+            }
         })
         .collect();
     TreesModel::fit(

@@ -5,6 +5,7 @@
 //! learn from series of any level and size.
 
 use super::{TreesSeries, median};
+use crate::statistics::above_zero;
 
 const DAY: usize = 24;
 const WEEK: usize = 168;
@@ -125,7 +126,7 @@ impl<'a> TreesHistory<'a> {
             _ => (0.0, 0.0),
         };
         let level_week = mean(WEEK, 0);
-        let floor = 1e-3 * level_week.abs() + 1e-9;
+        let floor = above_zero(1e-3 * level_week.abs(), 1e-9);
         let unit = day_moves.min(week_moves).max(floor);
         let (day_weight, week_weight) = (week_moves.powi(2), day_moves.powi(2));
         let all = day_weight + week_weight;

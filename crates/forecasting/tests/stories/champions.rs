@@ -149,7 +149,7 @@ fn two_weeks_ahead_of_a_steep_trend_stays_within_bounds() {
 
 #[test]
 fn little_history_says_learning_until_when() {
-    for (days, has_ensemble) in [(14, false), (30, true), (59, true)] {
+    for (days, has_weeks) in [(14, false), (30, true), (59, true)] {
         let values = draw(8, days * 24, |hour| business_week(hour, 10.0));
         let panel = panel_of(vec![("New", values)], vec![]);
         let report = &trained(&panel).reports[0];
@@ -159,12 +159,12 @@ fn little_history_says_learning_until_when() {
         assert!(report.note.starts_with(&words), "{}", report.note);
         let competes = |kind| report.scores.iter().any(|score| score.kind == kind);
         assert!(competes(CandidateKind::Climatology));
+        assert!(competes(CandidateKind::CountMixture));
         assert_eq!(
-            competes(CandidateKind::Ensemble),
-            has_ensemble,
+            competes(CandidateKind::SeasonalNaive),
+            has_weeks,
             "{days} days"
         );
-        assert_eq!(report.scores.len() > 1, has_ensemble, "{days} days");
     }
     let panel = panel_of(vec![("New", vec![1.0; 335])], vec![]);
     let error = train(&panel, &TrainOptions::default(), &mut |_, _| {}).unwrap_err();
@@ -234,4 +234,46 @@ fn training_is_deterministic_on_any_number_of_threads() {
     .unwrap();
     assert_eq!(alone, together);
     assert_eq!(heard, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
+}
+
+#[test]
+fn a_note_praises_only_what_beats_the_baselines() {
+    let mut said = Vec::new();
+    for seed in 0..12 {
+        let level = [0.3, 2.0, 9.0][seed as usize % 3];
+        let is_flat = seed % 2 == 0;
+        let values = draw(60 + seed, 91 * 24, |hour| {
+            if is_flat {
+                level
+            } else {
+                business_week(hour, level)
+            }
+        });
+        let report = &trained(&panel_of(vec![("Any", values)], vec![])).reports[0];
+        let loss = |kind| {
+            let score = report.scores.iter().find(|score| score.kind == kind);
+            score.map_or(f64::INFINITY, |score| score.pinball)
+        };
+        let baseline = loss(CandidateKind::Climatology).min(loss(CandidateKind::SeasonalNaive));
+        let is_praised = report.note.contains("% below");
+        assert!(
+            !is_praised || loss(report.champion) < baseline,
+            "{report:#?}"
+        );
+        assert!(!report.note.contains(" -"), "{}", report.note);
+        said.push(report.note.contains("% below that of climatology"));
+    }
+    assert!(said.contains(&true) && said.contains(&false), "{said:?}");
+}
+
+#[test]
+fn a_series_that_never_changed_says_so() {
+    for (value, words) in [
+        (0.0, "nothing has happened yet: "),
+        (37.0, "constant at 37 so far: "),
+    ] {
+        let report = &trained(&panel_of(vec![("Same", vec![value; 91 * 24])], vec![])).reports[0];
+        assert!(report.note.starts_with(words), "{}", report.note);
+        assert!(!report.note.contains('%'), "{}", report.note);
+    }
 }

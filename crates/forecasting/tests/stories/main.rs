@@ -18,6 +18,9 @@ mod properties;
 mod real_attack_counts;
 #[cfg(test)]
 mod risk_windows;
+#[cfg(test)]
+mod robust_history;
+#[cfg(test)]
 mod rolling_origins;
 #[cfg(test)]
 mod staffing;
