@@ -200,9 +200,11 @@ fn policy(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
     )
 }
 
-/// The targets that are built and tested. All are named in one breath because cargo then gives their
-/// dependencies one set of features: nothing is built twice, which halves the disk a run needs.
+/// What is built. All is named in one breath because cargo then gives the dependencies one set of
+/// features: nothing is built twice, which halves the disk a run needs.
 const TARGETS: [&str; 3] = ["--workspace", "--all-targets", "--locked"];
+/// What of it holds tests; the features are the same.
+const TESTS: [&str; 5] = ["--workspace", "--lib", "--bins", "--tests", "--locked"];
 
 /// What makes cargo compile our crates by clippy, which lints them and compiles them as rustc does:
 /// one compilation serves lints and tests.
@@ -236,7 +238,7 @@ fn unit_and_blackbox(
         .args(["postgres", "mlflow", "azurite", "kql", "--"])
         .arg(layout.rust_tool("cargo-nextest"))
         .args(["nextest", "run"])
-        .args(TARGETS)
+        .args(TESTS)
         .args(["--no-fail-fast", "--no-tests", "pass", "-E", &filter]);
     recorded(under_test(layout, &mut command), record)
 }
@@ -254,7 +256,7 @@ pub(crate) fn stories(
     let mut command = Command::new(layout.rust_tool("cargo-nextest"));
     command
         .args(["nextest", "run"])
-        .args(TARGETS)
+        .args(TESTS)
         .args(["--no-fail-fast", "-E", filter])
         .args(["--success-output", "immediate"])
         .envs(environment.iter().map(|(name, value)| (name, value)));
