@@ -180,7 +180,7 @@ fn workdays_and_weekends_of_few_incidents_have_their_own_level() {
         day * (0.5 + f64::from(u8::from((8..20).contains(&(hour % 24))))) / 24.0
     };
     let (mut workdays, mut weekends) = (0.0, 0.0);
-    let all = 12;
+    let all = 60;
     for seed in 0..all {
         let values = draw(900 + seed, 13 * 168, mean);
         let panel = panel_of(vec![("Incidents", values)], vec![]);

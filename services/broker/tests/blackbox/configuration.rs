@@ -47,7 +47,7 @@ fn a_wrong_key_or_value_is_named() {
         ("console_url: 'ftp://console'", "console_url"),
         ("execution_lease_seconds: 1", "execution_lease_seconds"),
         (
-            "teams: {webhook_url: x, timeout_seconds: 0}",
+            "teams: {webhook_url: 'https://teams.example/workflows/1?sig=s', timeout_seconds: 0}",
             "teams.timeout_seconds",
         ),
     ];
