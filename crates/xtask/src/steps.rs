@@ -284,8 +284,9 @@ fn doc(layout: &Layout, record: &mut Record) -> anyhow::Result<()> {
     recorded(
         cargo(layout)
             .args(["test", "--workspace", "--doc", "--locked", "--quiet"])
+            .arg("--no-fail-fast")
             .env(BY_CLIPPY.0, BY_CLIPPY.1)
-            .env("RUSTDOC", std::env::current_exe()?)
+            .env("RUSTDOC", layout.binaries.join("xtask"))
             .env(crate::rustdoc::VARIABLE, layout.root.join("target/doc")),
         record,
     )
