@@ -398,6 +398,19 @@ impl Installation {
         foretide(self.setup.folder.path(), line).await
     }
 
+    /// Runs `foretide up` once more, as one who has forgotten that it runs; for what must be refused.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn up_again(&self) -> anyhow::Result<ForetideOutput> {
+        let config = self.config_file.display().to_string();
+        foretide(
+            self.setup.folder.path(),
+            ["up", "--no-calendar", "--config", &config],
+        )
+        .await
+    }
+
     /// Address of the console.
     #[must_use]
     pub fn console(&self) -> String {

@@ -5,6 +5,7 @@ mod backfill;
 mod chart;
 mod command_line;
 mod content_pack;
+mod data_folder;
 mod demo;
 mod desk;
 mod documentation;

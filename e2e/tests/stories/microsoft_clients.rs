@@ -152,6 +152,8 @@ async fn run(
         .arg(repository_root().join("e2e/python").join(script))
         .arg(argument)
         .env_clear()
+        // a machine's clock that was set is set for them, too
+        .envs(std::env::vars().filter(|(name, _)| name.contains("FAKE") || name == "LD_PRELOAD"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("NO_PROXY", "*")
         .stdin(Stdio::null())

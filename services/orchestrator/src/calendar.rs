@@ -109,7 +109,13 @@ fn entry(kind: RunKind, expression: &str) -> Result<Entry, CalendarError> {
     let schedule = Schedule::from_str(expression).map_err(|error| CalendarError::BadSchedule {
         entry: kind.name().to_owned(),
         expression: expression.chars().take(64).collect(),
-        problem: error.to_string(),
+        // the lines before repeat the expression and point into it
+        problem: error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned(),
     })?;
     Ok(Entry {
         kind,
