@@ -18,8 +18,8 @@ const VARIABLE: &str = "FORETIDE_STORIES_START";
 pub fn clock() -> &'static RunningClock {
     static CLOCK: OnceLock<RunningClock> = OnceLock::new();
     CLOCK.get_or_init(|| {
-        let told = std::env::var(VARIABLE);
-        let start = told.as_deref().unwrap_or(START);
+        let configured = std::env::var(VARIABLE);
+        let start = configured.as_deref().unwrap_or(START);
         let start = start.parse();
         RunningClock::starting_at(start.expect("FORETIDE_STORIES_START is an RFC 3339 moment, UTC"))
     })

@@ -45,8 +45,8 @@ pub(crate) fn onset(values: &[f64]) -> usize {
     }
     let live = &values[first..];
     let busy = live.iter().skip(1).filter(|value| is_busy(value)).count();
-    let missed = busy as f64 / live.len() as f64 * first as f64;
-    if live.len() >= FEWEST_LIVE_HOURS && missed >= MISSED_HOURS {
+    let expected_busy = busy as f64 / live.len() as f64 * first as f64;
+    if live.len() >= FEWEST_LIVE_HOURS && expected_busy >= MISSED_HOURS {
         first
     } else {
         young

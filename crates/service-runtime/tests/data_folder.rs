@@ -15,8 +15,8 @@ fn holds_a_data_folder_when_asked_to() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         return;
     };
-    let held = DataFolder::claim(Path::new(&folder));
-    eprintln!("holding: {}", held.is_ok());
+    let claimed = DataFolder::claim(Path::new(&folder));
+    eprintln!("holding: {}", claimed.is_ok());
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 

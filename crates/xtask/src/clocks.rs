@@ -96,8 +96,8 @@ fn machine_at(moment: &str) -> anyhow::Result<Vec<(&'static str, OsString)>> {
         "{LIBRARY} is missing: apt-get install libfaketime"
     );
     let seconds = |of: &[&str]| -> anyhow::Result<i64> {
-        let told = captured(Command::new("date").args(of).arg("+%s"))?;
-        told.trim().parse().context("date gives no number")
+        let output = captured(Command::new("date").args(of).arg("+%s"))?;
+        output.trim().parse().context("date gives no number")
     };
     let ahead = seconds(&["--utc", "--date", moment])? - seconds(&[])?;
     // by the runner of tests, not by the environment: cargo and nextest keep the machine's time

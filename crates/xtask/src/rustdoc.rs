@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn what_is_meant_for_tests_is_left_out() {
-        let given = "--crate-name x --test src/lib.rs --test-run-directory /x --test-args=-q -L y";
-        let given: Vec<String> = given.split(' ').map(str::to_owned).collect();
-        let kept = of_documentation(&given);
+        let line = "--crate-name x --test src/lib.rs --test-run-directory /x --test-args=-q -L y";
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let kept = of_documentation(&arguments);
         assert_eq!(kept, ["--crate-name", "x", "src/lib.rs", "-L", "y"]);
     }
 }

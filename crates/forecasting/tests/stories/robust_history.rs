@@ -11,13 +11,13 @@ fn trained(values: Vec<f64>) -> (TrainingPanel, TrainedPanel) {
     (panel, trained)
 }
 
-fn foreseen(model: &PanelModel, frame: &ScoringFrame) -> PanelPrediction {
+fn predicted(model: &PanelModel, frame: &ScoringFrame) -> PanelPrediction {
     model.predict(&model.schema.inputs(frame).unwrap()).unwrap()
 }
 
 fn forecast(values: Vec<f64>) -> (PanelPrediction, String) {
     let (panel, TrainedPanel { model, reports }) = trained(values);
-    let prediction = foreseen(&model, &frame_after(&panel, 48));
+    let prediction = predicted(&model, &frame_after(&panel, 48));
     (prediction, reports[0].note.clone())
 }
 
@@ -84,15 +84,15 @@ fn one_absurd_hour_moves_no_forecast_and_is_told() {
 fn an_absurd_hour_after_training_moves_no_forecast_and_a_new_level_does() {
     let usual = draw(7, 13 * 168, |hour| business_week(hour, 8.0));
     let (panel, TrainedPanel { model, .. }) = trained(usual);
-    let quiet = foreseen(&model, &frame_after(&panel, 48));
+    let without_flood = predicted(&model, &frame_after(&panel, 48));
     let mut frame = frame_after(&panel, 48);
     let last = panel.hours() - 1;
     frame.series[0].values[last] = 3000.0;
-    let flooded = foreseen(&model, &frame);
-    let ratio = sum(&flooded) / sum(&quiet);
+    let with_flood = predicted(&model, &frame);
+    let ratio = sum(&with_flood) / sum(&without_flood);
     assert!((0.9..1.1).contains(&ratio), "{ratio}");
     frame.series[0].values[last - 11..].fill(3000.0);
-    assert!(sum(&foreseen(&model, &frame)) > 10.0 * sum(&quiet));
+    assert!(sum(&predicted(&model, &frame)) > 10.0 * sum(&without_flood));
 }
 
 #[test]

@@ -117,7 +117,7 @@ async fn a3_in_shadow_nothing_is_laid_out_that_makes_or_changes_an_incident() {
         ..world.options()
     };
     let automation = "Microsoft.SecurityInsights/automationRules";
-    let quiet = || async {
+    let makes_no_incident = || async {
         let rules = world.client.alert_rules().await.unwrap();
         assert_eq!(rules.len(), 5, "they can be read in shadow, too");
         for rule in rules {
@@ -134,14 +134,14 @@ async fn a3_in_shadow_nothing_is_laid_out_that_makes_or_changes_an_incident() {
         );
     };
     lay_out(&world, &world.options()).await;
-    quiet().await;
+    makes_no_incident().await;
     // the approved phase brings them to life, and with it they fall silent again
     lay_out(&world, &assisted).await;
     let rules = world.client.alert_rules().await.unwrap();
     assert!(rules.iter().all(AlertRule::is_enabled));
     assert_eq!(world.emulator.arm_resources(automation).len(), 2);
     lay_out(&world, &world.options()).await;
-    quiet().await;
+    makes_no_incident().await;
     assert!(plan(&world).await.is_empty());
 }
 
