@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, boolean, double, double_null, integer, string, string_null, text, text_null,
-    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+    big_integer, boolean, boolean_null, double, double_null, integer, string, string_null, text,
+    text_null, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
 /// Migrations of the `auditor` service, oldest first. Add-only.
@@ -13,7 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(AcceptedBatches)]
+        vec![
+            Box::new(First),
+            Box::new(AcceptedBatches),
+            Box::new(SettledWindows),
+        ]
     }
 }
 
@@ -48,6 +52,44 @@ impl MigrationName for AcceptedBatches {
 impl MigrationTrait for AcceptedBatches {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         crate::accepted_batch::create(manager).await
+    }
+}
+
+/// High-risk windows beside what happened in them.
+struct SettledWindows;
+
+impl MigrationName for SettledWindows {
+    fn name(&self) -> &'static str {
+        "m20261128_000003_settled_windows"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SettledWindows {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let windows = Table::create()
+            .table("settled_window")
+            .col(uuid("forecast_id"))
+            .col(timestamp_with_time_zone("starts_at"))
+            .col(string("use_case"))
+            .col(timestamp_with_time_zone("issued_at"))
+            .col(timestamp_with_time_zone("ends_at"))
+            .col(double("probability"))
+            .col(boolean("was_raised"))
+            .col(boolean_null("baseline_raised"))
+            .col(double("capacity"))
+            .col(double("load"))
+            .col(boolean("has_exceeded"))
+            .primary_key(Index::create().col("forecast_id").col("starts_at"))
+            .to_owned();
+        manager.create_table(windows).await?;
+        let by_time = Index::create()
+            .name("settled_window_by_use_case")
+            .table("settled_window")
+            .col("use_case")
+            .col("issued_at")
+            .to_owned();
+        manager.create_index(by_time).await
     }
 }
 

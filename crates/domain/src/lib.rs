@@ -24,6 +24,6 @@ pub use series::{Dimension, SeriesId, SeriesIdError};
 pub use table::{Measure, SentinelTable};
 pub use time::{HOUR, TimeSpan, floor_day, floor_hour, hours_between};
 pub use use_case::{
-    ActionKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError, UseCaseId,
-    ValidationProblem,
+    ActionKind, CapacityKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError,
+    UseCaseId, ValidationProblem,
 };

@@ -211,6 +211,7 @@ impl<'a> Output<'a> {
         start: DateTime<Utc>,
         hours: usize,
     ) -> anyhow::Result<Vec<f64>> {
+        let nothing_announced = vec![false; known.len()];
         let calendar = &self.inputs.calendar;
         let week = calendar.hours_of_week(history.start, known.len());
         let mut learned = [const { None }; foretide_calendar::HOURS_PER_WEEK];
@@ -218,8 +219,9 @@ impl<'a> Output<'a> {
             .hours_of_week(start, hours)
             .into_iter()
             .map(|hour| {
-                let capacity = learned[usize::from(hour)]
-                    .get_or_insert_with(|| learned_capacity(known, &week, hour, 1, USUAL_SHARE));
+                let capacity = learned[usize::from(hour)].get_or_insert_with(|| {
+                    learned_capacity(known, &week, &nothing_announced, hour, 1, USUAL_SHARE)
+                });
                 capacity.ok_or_else(|| {
                     anyhow::anyhow!(
                         "a capacity cannot be learned from {} hours: give it as --capacity N, or \

@@ -148,7 +148,7 @@ async fn a_forecast_that_foresees_nothing_takes_back_what_was_foreseen() {
     let azure = azure().await;
     let world = foreseeing(&azure).await;
     score_as_of(&world, now()).await;
-    world.has_features("risk_period", 1.0);
+    world.has_features(1.0);
     let calm = score_as_of(&world, now() + TimeDelta::hours(1)).await;
     let stands = standing(&azure, SURGES);
     assert!(

@@ -121,7 +121,7 @@ async fn from_assisted_on_the_list_follows_the_forecast_by_difference() {
         "the first run said it"
     );
     // and one that foresees nothing
-    world.has_features("risk_period", 1.0);
+    world.has_features(1.0);
     let mut calm = request(RunId::new(), "risk_period");
     calm.as_of = timestamp(now() + TimeDelta::hours(1));
     world.score_request(calm).await.unwrap();
@@ -139,7 +139,7 @@ async fn an_incomplete_forecast_changes_nothing() {
     .await;
     *world.auditor.phase.lock().unwrap() = Some(Phase::Assisted);
     world.is_ready("risk_period").await;
-    world.has_features("risk_period", 0.4);
+    world.has_features(0.4);
     world.score(RunId::new(), "risk_period").await.unwrap();
     looked_again(&world).await;
     assert_eq!(writes(&azure), 0);
@@ -153,7 +153,7 @@ async fn without_a_phase_nothing_is_written() {
     *world.auditor.is_down.lock().unwrap() = true;
     looked_again(&world).await;
     let before = writes(&azure);
-    world.has_features("risk_period", 1.0);
+    world.has_features(1.0);
     world.score(RunId::new(), "risk_period").await.unwrap();
     looked_again(&world).await;
     assert_eq!(writes(&azure), before);
@@ -168,7 +168,7 @@ async fn a9_beyond_its_share_of_the_month_nothing_is_touched() {
     };
     let world = keeping(few, Phase::Assisted).await;
     eventually("the one change is made", || items(&azure).len() == 1).await;
-    world.has_features("risk_period", 1.0);
+    world.has_features(1.0);
     let mut calm = request(RunId::new(), "risk_period");
     calm.as_of = timestamp(now() + TimeDelta::hours(1));
     world.score_request(calm).await.unwrap();

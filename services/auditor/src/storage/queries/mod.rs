@@ -4,3 +4,4 @@ pub(crate) mod audit;
 pub(crate) mod evaluations;
 pub(crate) mod outbox;
 pub(crate) mod phases;
+pub(crate) mod windows;

@@ -76,6 +76,7 @@ impl scoring::scoring_service_server::ScoringService for Fakes {
             probability: 0.82,
             expected: 71.4,
             capacity: 48.0,
+            capacity_kind: types::CapacityKind::Usual.into(),
             trigger: trigger.to_owned(),
             acts,
             drivers: vec![types::Driver {
