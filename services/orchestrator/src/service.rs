@@ -67,23 +67,23 @@ impl Orchestrator {
         self.changes.subscribe()
     }
 
-    /// Use cases a run is about: all, or one with the one it watches. In the order of their
-    /// declaration, those that watch others last.
-    pub(crate) fn use_cases_of(&self, run: &Run) -> impl Iterator<Item = &UseCase> {
+    /// Use cases a step of a run is about: all, or the one that was asked for; until there is a
+    /// forecast also the one that it watches. In the order of their declaration, those that watch
+    /// others last.
+    pub(crate) fn use_cases_of(&self, run: &Run, step: Step) -> impl Iterator<Item = &UseCase> {
         let only = run.use_case.as_ref();
         let only = only.and_then(|only| self.use_cases.iter().find(|one| one.id == *only));
         let is_meant = move |use_case: &&UseCase| {
-            only.is_none_or(|only| use_case.id == only.id || only.of.as_ref() == Some(&use_case.id))
+            only.is_none_or(|only| {
+                use_case.id == only.id
+                    || step <= Step::Score && only.of.as_ref() == Some(&use_case.id)
+            })
         };
-        let watched = self
-            .use_cases
-            .iter()
-            .filter(|use_case| use_case.of.is_none());
-        let watching = self
-            .use_cases
-            .iter()
-            .filter(|use_case| use_case.of.is_some());
-        watched.chain(watching).filter(is_meant)
+        let (watched, watching) = (self.use_cases.iter(), self.use_cases.iter());
+        watched
+            .filter(|use_case| use_case.of.is_none())
+            .chain(watching.filter(|use_case| use_case.of.is_some()))
+            .filter(is_meant)
     }
 
     /// Puts a run on the queue, or returns the one that has its dedup key already.

@@ -234,6 +234,13 @@ impl GovernanceService for World {
         Err(Status::unimplemented("not part of the story"))
     }
 
+    async fn get_track_record(
+        &self,
+        _: Request<governance::GetTrackRecordRequest>,
+    ) -> Result<Response<governance::GetTrackRecordResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
     async fn get_phase(
         &self,
         request: Request<governance::GetPhaseRequest>,

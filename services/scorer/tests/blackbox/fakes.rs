@@ -197,6 +197,13 @@ impl GovernanceService for FakeAuditor {
         not_needed()
     }
 
+    async fn get_track_record(
+        &self,
+        _: Request<governance::GetTrackRecordRequest>,
+    ) -> Result<Response<governance::GetTrackRecordResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
     async fn get_phase(
         &self,
         request: Request<governance::GetPhaseRequest>,

@@ -58,6 +58,13 @@ impl scoring::scoring_service_server::ScoringService for Fakes {
         }))
     }
 
+    async fn list_judged_windows(
+        &self,
+        _: Request<scoring::ListJudgedWindowsRequest>,
+    ) -> Answer<scoring::ListJudgedWindowsResponse> {
+        Err(Status::unimplemented("not in this story"))
+    }
+
     async fn list_risk_windows(
         &self,
         request: Request<scoring::ListRiskWindowsRequest>,
