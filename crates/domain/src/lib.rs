@@ -4,6 +4,7 @@
 //! made, so a value that exists is valid.
 
 mod arrival;
+mod capacity;
 mod clock;
 mod ids;
 mod principal;
@@ -14,6 +15,7 @@ mod time;
 mod use_case;
 
 pub use arrival::ArrivalLag;
+pub use capacity::{DayOfWeek, DeclaredCapacity, Roster, Shift};
 pub use clock::{
     Clock, ClockSetting, FixedClock, RunningClock, SharedClock, SimulatedClock, machine_clock,
 };

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::DeclaredCapacity;
 use crate::series::Dimension;
 use crate::table::Measure;
 
@@ -252,11 +253,11 @@ pub struct Trigger {
     pub window_hours: u32,
     /// A window is raised when P(load > capacity) reaches this.
     pub probability: f64,
-    /// Incidents that can be carried in a window, as declared. Without it the usual upper load is
-    /// learned: what the same part of the week stays under in `usual_share` of past weeks, hours with
-    /// announced events left out.
+    /// What can be carried, as declared: incidents a window, or a roster. Without it the usual upper
+    /// load is learned: what the same part of the week stays under in `usual_share` of past weeks,
+    /// hours with announced events left out.
     #[serde(default)]
-    pub capacity: Option<f64>,
+    pub capacity: Option<DeclaredCapacity>,
     /// Share of past windows of the same weekday that count as usual, for the learned capacity.
     #[serde(default = "default_usual_share")]
     pub usual_share: f64,
@@ -461,15 +462,9 @@ impl UseCase {
                 trigger.usual_share.to_string(),
             );
         }
-        if trigger
-            .capacity
-            .is_some_and(|capacity| !(capacity.is_finite() && capacity > 0.0))
-        {
-            return refuse(
-                "trigger.capacity",
-                "a number above 0",
-                format!("{:?}", trigger.capacity),
-            );
+        let capacity = trigger.capacity.as_ref();
+        if let Some((allowed, got)) = capacity.and_then(DeclaredCapacity::problem) {
+            return refuse("trigger.capacity", allowed, got);
         }
         if trigger.window_hours == 0 {
             return refuse("trigger.window_hours", "at least 1", "0".to_owned());

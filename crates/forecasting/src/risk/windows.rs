@@ -144,15 +144,17 @@ impl RiskInput<'_> {
 
     /// What the window that begins so many hours ahead can carry.
     fn capacity(&self, first: usize, trigger: &Trigger) -> Option<(f64, CapacityKind)> {
-        if let Some(declared) = trigger.capacity {
-            return Some((declared, CapacityKind::Declared));
+        let hours = trigger.window_hours as usize;
+        if let Some(declared) = &trigger.capacity {
+            let capacity = declared.of_window(&self.hour_of_week[first..first + hours]);
+            return Some((capacity, CapacityKind::Declared));
         }
         let usual = learned_capacity(
             self.history,
             self.history_hour_of_week,
             self.history_announced,
             self.hour_of_week[first],
-            trigger.window_hours as usize,
+            hours,
             trigger.usual_share,
         )?;
         Some((usual, CapacityKind::Usual))

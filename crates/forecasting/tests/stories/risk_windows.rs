@@ -1,7 +1,7 @@
 //! Raised windows: where they lie, how they merge, what they say.
 
 use chrono::Duration;
-use foretide_domain::{CapacityKind, Trigger};
+use foretide_domain::{CapacityKind, DeclaredCapacity, Trigger};
 use foretide_forecasting::risk::{
     RiskInput, RiskWindow, WEEKDAY_CONFORMAL, WindowSpread, announced_hours, learned_capacity,
     rolling_2sd, weekday_conformal,
@@ -16,7 +16,7 @@ fn trigger(capacity: Option<f64>) -> Trigger {
         to_hours: 72,
         window_hours: 8,
         probability: 0.5,
-        capacity,
+        capacity: capacity.map(DeclaredCapacity::PerWindow),
         usual_share: 0.95,
     }
 }
