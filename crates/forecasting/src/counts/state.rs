@@ -136,13 +136,30 @@ fn levels_along(values: &[f64], half_life: usize, cap: f64, anchor: f64) -> Vec<
     values.iter().map(step).collect()
 }
 
+/// How values spread around the level known so long before. Its mean is that of the values over that
+/// of the levels: the mean of the ratios would expect twice too much of rare events, which mostly
+/// follow a low level.
 fn ratio_spread(values: &[f64], levels: &[f64], lead: usize, memory: &Memory) -> Spread {
     let pairs = values.iter().skip(lead).zip(levels);
-    let ratios: Vec<f64> = pairs
+    let pairs: Vec<(f64, f64)> = pairs
         .filter(|(_, level)| **level > 0.0)
-        .map(|(value, level)| value / level)
+        .map(|(value, level)| (*value, *level))
         .collect();
-    Aged::new(&ratios).remembered(memory)
+    let ratios: Vec<f64> = pairs.iter().map(|(value, level)| value / level).collect();
+    let spread = Aged::new(&ratios).remembered(memory);
+    let (mut happened, mut known) = (0.0, 0.0);
+    for (age, (value, level)) in pairs.iter().rev().enumerate() {
+        happened += memory.weight(age) * value;
+        known += memory.weight(age) * level;
+    }
+    Spread {
+        mean: if known > 0.0 {
+            happened / known
+        } else {
+            spread.mean
+        },
+        ..spread
+    }
 }
 
 /// The weights by age of all components.
