@@ -6,6 +6,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::Quantiles;
 use foretide_forecasting::risk::QuantileFunction;
+use foretide_forecasting::counts::unit_of;
 use foretide_forecasting::risk::learned_capacity;
 use foretide_forecasting::{FEWEST_HOURS, HourlyHistory};
 use foretide_series_files::{ColumnKind, SeriesFileError, TableWriter, Value};
@@ -141,6 +142,7 @@ impl<'a> Output<'a> {
         let cutoff = forecast.start - TimeDelta::hours(1);
         let cutoff_text = self.inputs.history.render(cutoff);
         let limits = self.limits(served)?;
+        let unit = unit_of(&served.history.values[..forecast.known_hours]);
         let carried = carried_by(forecast).map_or("", |kind| kind.name());
         let places = self.driver_places(&forecast.driver_names)?;
         let width = forecast.driver_names.len();
@@ -159,7 +161,13 @@ impl<'a> Output<'a> {
                 let quantiles = Quantiles::repaired(forecast.quantiles[hour])?.values();
                 let distribution = QuantileFunction::new(quantiles)
                     .context("repaired quantiles are in order and not negative")?;
-                row.push(Value::Number(distribution.exceedance(limits[hour])));
+                let p = match unit {
+                    Some(unit) => {
+                        distribution.exceedance_of_count(limits[hour], unit, forecast.mean[hour])
+                    }
+                    None => distribution.exceedance(limits[hour]),
+                };
+                row.push(Value::Number(p));
             }
             if self.args.explain {
                 row.extend([Value::Text(carried), Value::Text(&forecast.note)]);
