@@ -23,7 +23,7 @@ use crate::evaluate::EvaluateRequest;
 use crate::model::{Evaluation, PhaseState, Standing};
 use crate::service::Auditor;
 use crate::storage::{AuditFilter, EvaluationFilter};
-use crate::track_record::summary;
+use crate::track_record;
 
 /// Largest details of one event, bytes of canonical JSON.
 pub(crate) const MAX_DETAILS_BYTES: usize = 64 * 1024;
@@ -101,7 +101,7 @@ impl GovernanceService for GovernanceGrpc {
         let use_case = use_case_id("use_case", &use_case).map_err(into_status)?;
         let now = self.auditor.clock.now();
         let standing = self.auditor.standing(&use_case, now).await;
-        let track_record = Some(track_record(standing.map_err(into_status)?));
+        let track_record = Some(standing_message(standing.map_err(into_status)?));
         Ok(Response::new(wire::GetTrackRecordResponse { track_record }))
     }
 
@@ -327,8 +327,8 @@ fn evaluation_message(evaluation: Evaluation) -> wire::Evaluation {
     }
 }
 
-fn track_record(standing: Standing) -> wire::TrackRecord {
-    let summary = summary(&standing);
+fn standing_message(standing: Standing) -> wire::TrackRecord {
+    let summary = track_record::summary(&standing);
     let verdict = match standing.gate.verdict {
         Verdict::Pass => wire::Verdict::Pass,
         Verdict::Fail => wire::Verdict::Fail,

@@ -1,7 +1,9 @@
 //! How right a use case was: hours against intervals, warnings against what happened.
 
+use std::iter;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{SeriesId, TimeSpan, UseCase, UseCaseId};
+use foretide_domain::{HOUR, SeriesId, TimeSpan, UseCase, UseCaseId};
 use foretide_forecasting::risk::{SettledWindow, TrackRecord, Warnings, track_record};
 use foretide_policy::{Evidence, GateReport, WindowEvidence, judge, judge_windows};
 
@@ -177,7 +179,8 @@ pub(crate) fn outcomes(
     counts: &HourlyCounts,
 ) -> Vec<WindowOutcome> {
     let outcome = |window: &JudgedWindow| {
-        let hours = (0..window.span.hours()).map(|hour| window.span.start + TimeDelta::hours(hour));
+        let hours = iter::successors(Some(window.span.start), |hour| Some(*hour + HOUR));
+        let hours = hours.take(window.span.hours());
         let loads: Option<Vec<f64>> = hours.map(|hour| counts.at(hour)).collect();
         let load: f64 = loads?.iter().sum();
         Some(WindowOutcome {

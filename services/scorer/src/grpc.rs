@@ -230,7 +230,7 @@ impl ScoringService for ScoringGrpc {
         let windows = self.scorer.judged(&use_case, forecast_id).await;
         let windows = windows.map_err(into_status)?;
         Ok(Response::new(ListJudgedWindowsResponse {
-            windows: windows.into_iter().map(judged_message).collect(),
+            windows: windows.iter().map(judged_message).collect(),
         }))
     }
 }
@@ -302,7 +302,7 @@ fn series_message(forecast: &Forecast, series: &SeriesForecast) -> wire::SeriesF
     }
 }
 
-fn judged_message(window: JudgedWindow) -> wire::JudgedWindow {
+fn judged_message(window: &JudgedWindow) -> wire::JudgedWindow {
     wire::JudgedWindow {
         span: span_message(window.span),
         probability: window.probability,

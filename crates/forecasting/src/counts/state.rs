@@ -78,18 +78,14 @@ impl Shape {
         let profile = WeekProfile::learn(values, hours, prior.profile.as_ref());
         let scaled = divided(values, hours, &profile);
         let cap = highest_usual(&scaled);
-        let anchor = mean(
-            &scaled
-                .iter()
-                .map(|value| value.min(cap))
-                .collect::<Vec<_>>(),
-        );
+        let usual = without_bursts(&scaled, hours, &profile, cap);
+        let anchor = mean(&usual);
         let memory = Memory::halving_every(RATIOS);
         let ratios = LEVELS_OF.map(|half_life| {
-            let levels = levels_along(&scaled, half_life, cap, anchor);
+            let levels = levels_along(&usual, half_life, anchor);
             TYPICAL_LEAD.map(|lead| ratio_spread(&scaled, &levels, lead, &memory))
         });
-        let levels = levels_along(&scaled, BINOMIAL_LEVEL, cap, anchor);
+        let levels = levels_along(&usual, BINOMIAL_LEVEL, anchor);
         let lead = TYPICAL_LEAD[REACHES - 1];
         // The first week warms the level up.
         let first = (lead + 168).min(values.len());
@@ -124,13 +120,29 @@ fn divided(values: &[f64], hour_of_week: &[u8], profile: &WeekProfile) -> Vec<f6
         .collect()
 }
 
-/// Exponentially weighted level after each value, bursts capped, drawn a little to the long-run
-/// mean.
-fn levels_along(values: &[f64], half_life: usize, cap: f64, anchor: f64) -> Vec<f64> {
+/// Values over the profile as levels take them. One event in a quiet hour is no burst, however large
+/// it looks over that hour's small factor.
+fn without_bursts(
+    scaled: &[f64],
+    hour_of_week: &[u8],
+    profile: &WeekProfile,
+    cap: f64,
+) -> Vec<f64> {
+    let by_hour = scaled.iter().zip(hour_of_week);
+    by_hour
+        .map(|(value, &hour)| {
+            let one_event = 1.0 / profile.factor(usize::from(hour));
+            value.min(cap + (one_event - 1.0).max(0.0))
+        })
+        .collect()
+}
+
+/// Exponentially weighted level after each value, drawn a little to the long-run mean.
+fn levels_along(values: &[f64], half_life: usize, anchor: f64) -> Vec<f64> {
     let share = 1.0 - (-1.0 / half_life as f64).exp2();
     let mut level = anchor;
     let step = |value: &f64| {
-        level += share * (value.min(cap) - level);
+        level += share * (value - level);
         (1.0 - ANCHOR_SHARE) * level + ANCHOR_SHARE * anchor
     };
     values.iter().map(step).collect()
@@ -236,7 +248,8 @@ pub(super) struct Track<'a> {
 impl<'a> Track<'a> {
     pub(super) fn new(shape: &Shape, values: &[f64], hour_of_week: &'a [u8]) -> Self {
         let scaled = divided(values, hour_of_week, &shape.profile);
-        let levels = |half_life| levels_along(&scaled, half_life, shape.cap, shape.anchor);
+        let usual = without_bursts(&scaled, hour_of_week, &shape.profile, shape.cap);
+        let levels = |half_life| levels_along(&usual, half_life, shape.anchor);
         Self {
             hour_of_week,
             by_scaled: Sorted::new(&scaled),

@@ -76,7 +76,11 @@ impl QuantileFunction {
         if self.values[4] <= 0.0 {
             let mean = (mean / unit).max(0.0);
             let anything = (-(-mean).exp_m1()).min(1.0 - LEVELS[4]);
-            let more = if mean > 0.0 { 1.0 - anything / mean } else { 0.0 };
+            let more = if mean > 0.0 {
+                1.0 - anything / mean
+            } else {
+                0.0
+            };
             return anything * more.clamp(0.0, 1.0).powf(whole);
         }
         let least = SHORTEST_TAIL * unit;
@@ -272,7 +276,10 @@ mod tests {
         let never_seen = QuantileFunction::new([0.0; 5]).unwrap();
         let p = |threshold, mean| never_seen.exceedance_of_count(threshold, 1.0, mean);
         assert!((p(0.0, 0.01) - 0.00995).abs() < 1e-5);
-        assert!((p(0.0, 0.5) - 0.025).abs() < 1e-12, "the highest quantile is 0");
+        assert!(
+            (p(0.0, 0.5) - 0.025).abs() < 1e-12,
+            "the highest quantile is 0"
+        );
         assert!(p(1.0, 0.01) < 1e-4 && p(1.0, 0.5) > 0.02);
         assert_eq!(p(0.0, 0.0), 0.0);
         let certain = QuantileFunction::new([150.0; 5]).unwrap();

@@ -240,7 +240,7 @@ impl RiskInput<'_> {
     }
 
     fn judge_whole(&self, period: &mut RiskWindow) {
-        let hours = usize::try_from(period.span.hours()).unwrap_or(0);
+        let hours = period.span.hours();
         let (expected, capacity) = (period.expected, period.capacity);
         let whole = WindowSpread::exceedance_of(self.spreads, hours, expected, capacity);
         if let Some(probability) = whole {

@@ -102,7 +102,7 @@ async fn f11_warnings_that_came_true_are_counted_beside_the_baseline_and_the_bas
     assert_eq!(record.hours.unwrap().hours, 16 * 24);
     let told = [
         "The gate says pass.",
-        "Of 384 settled hours the 80% intervals held 100% and the 95% intervals 100%; pinball loss 0.120 against 0.000 of seasonal naive.",
+        "Of 384 settled hours the 80% intervals held 100% and the 95% intervals 100%; pinball loss 0.085 against 0.000 of seasonal naive.",
         "Of 48 windows that are over 16 exceeded their capacity. Warned of: 16, of which 16 came true and 0 did not; missed: 0. Warnings that came true came 0 hours ahead, on average.",
         "The rule rolling_2sd, over 48 of them: 0 came true, 16 did not, 16 missed.",
         "The probabilities are better than the base rate: Brier score 0.020 against 0.222.",
@@ -115,7 +115,7 @@ async fn f11_false_alarms_lower_the_phase_however_well_hours_are_covered() {
     let soc = Soc::start_with(assisted()).await;
     let summary = days(&soc, 16, [0.6, 0.9, 0.9]).await;
     let record = record(&soc, "risk_period").await;
-    let hours = record.hours.clone().unwrap();
+    let hours = record.hours.unwrap();
     assert!((hours.coverage_80 - 1.0).abs() < 1e-9);
     assert_eq!(record.verdict(), wire::Verdict::Fail);
     assert!(
