@@ -6,12 +6,14 @@
 //!
 //! - the KQL that counts in the workspace ([`count_query`], [`arrivals_query`], [`newest_query`]),
 //!   kept as text under `kql/` so that it can be read and checked,
-//! - the counting from exported rows ([`Condition::holds`], [`Text::of`]), with the same outcome,
+//! - the counting from exported rows ([`Condition::holds`], [`Text::of`],
+//!   [`TableDeclaration::flaw`]), with the same outcome,
 //! - the schema that the KQL is checked against ([`schema_json`]), and `docs/TABLES.md`
 //!   ([`tables_page`]).
 //!
 //! Pure: no I/O and no clock.
 
+mod address;
 mod declaration;
 mod declared;
 mod expression;
@@ -20,10 +22,15 @@ mod page;
 mod row;
 mod schema;
 
-pub use declaration::{Column, Counting, Identity, Kind, MeasureDeclaration, TableDeclaration};
+pub use declaration::{
+    Column, Counting, Flaw, Identity, Kind, MeasureDeclaration, Quantity, TableDeclaration, UNITS,
+};
 pub use declared::{measure, table};
 pub use expression::{Condition, Text};
-pub use kql::{Statement, arrivals_query, count_query, newest_query, statement, statements};
+pub use kql::{
+    Statement, arrivals_query, count_query, incidents_created_query, newest_query, statement,
+    statements,
+};
 pub use page::tables_page;
-pub use row::{Row, is_external};
+pub use row::{EARLIEST_MS, Row, SKEW_MS};
 pub use schema::schema_json;
