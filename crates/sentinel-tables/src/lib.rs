@@ -14,6 +14,7 @@
 //! Pure: no I/O and no clock.
 
 mod address;
+mod arrivals;
 mod declaration;
 mod declared;
 mod expression;
@@ -21,16 +22,16 @@ mod kql;
 mod page;
 mod row;
 mod schema;
+mod statements;
 
+pub use arrivals::{arrivals_query, newest_query};
 pub use declaration::{
     Column, Counting, Flaw, Identity, Kind, MeasureDeclaration, Quantity, TableDeclaration, UNITS,
 };
 pub use declared::{measure, table};
 pub use expression::{Condition, Text};
-pub use kql::{
-    Statement, arrivals_query, count_query, incidents_created_query, newest_query, statement,
-    statements,
-};
+pub use kql::{count_query, incidents_created_query};
 pub use page::tables_page;
 pub use row::{EARLIEST_MS, Row, SKEW_MS};
 pub use schema::schema_json;
+pub use statements::{Statement, statement, statements};
