@@ -76,7 +76,7 @@ fn came_in(query: &mut String, table: &TableDeclaration) {
 }
 
 /// The things that are new, or whose moment has changed.
-fn moved(query: &mut String, table: &TableDeclaration, key: &str, made: &str) {
+fn moved(query: &mut String, table: &TableDeclaration, key: &'static str, made: &str) {
     line(query, "| where TimeGenerated >= notBefore");
     line(query, &format!("| where {}", known(table, "asOf")));
     keyed(query, key);
@@ -104,7 +104,7 @@ fn moved(query: &mut String, table: &TableDeclaration, key: &str, made: &str) {
 }
 
 /// All rows of the things that were touched.
-fn of_touched(query: &mut String, table: &TableDeclaration, key: &str) {
+fn of_touched(query: &mut String, table: &TableDeclaration, key: &'static str) {
     line(query, table.table.name());
     line(query, "| where TimeGenerated >= notBefore");
     line(query, &format!("| where {}", known(table, "asOf")));

@@ -228,7 +228,7 @@ fn latest(
     query: &mut String,
     table: &TableDeclaration,
     declared: &MeasureDeclaration,
-    key: &str,
+    key: &'static str,
     modified: &str,
 ) -> &'static str {
     sound(query, table, &look_back());
@@ -261,7 +261,7 @@ fn first(
     query: &mut String,
     table: &TableDeclaration,
     declared: &MeasureDeclaration,
-    key: &str,
+    key: &'static str,
     made: Option<&str>,
 ) -> &'static str {
     sound(query, table, &look_back());
@@ -295,7 +295,7 @@ fn look_back() -> String {
     format!(" - {}d", Identity::REPEATED_WITHIN_DAYS)
 }
 
-pub(crate) fn keyed(query: &mut String, key: &str) {
+pub(crate) fn keyed(query: &mut String, key: &'static str) {
     line(
         query,
         &format!("| extend Key = {}", Text::Column(key).kql()),
