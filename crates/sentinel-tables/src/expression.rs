@@ -16,6 +16,14 @@ const SEVERITIES: [(&str, &[&str]); 3] = [
 ];
 const OTHER_SEVERITY: &str = "Informational";
 
+/// The one way of writing a severity, if it is one that is counted.
+#[must_use]
+pub fn known_severity(text: &str) -> Option<&'static str> {
+    let counted = SEVERITIES.map(|(severity, _)| severity);
+    let mut counted = counted.into_iter().chain([OTHER_SEVERITY]);
+    counted.find(|known| known.eq_ignore_ascii_case(text))
+}
+
 /// Something that gives a text for a row; missing is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {

@@ -29,7 +29,7 @@ pub use declaration::{
     Column, Counting, Flaw, Identity, Kind, MeasureDeclaration, Quantity, TableDeclaration, UNITS,
 };
 pub use declared::{measure, table};
-pub use expression::{Condition, Text};
+pub use expression::{Condition, Text, known_severity};
 pub use kql::{count_query, incidents_created_query};
 pub use page::tables_page;
 pub use row::{EARLIEST_MS, Row, SKEW_MS};
