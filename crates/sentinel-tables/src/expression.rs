@@ -91,7 +91,7 @@ impl Text {
         vec![
             format!("| extend {name}Bare = {bare}"),
             format!(
-                "| extend {name}Canonical = iff({name}Bare matches regex @\"{ADDRESS}\", parse_ipv6({name}Bare), \"\")"
+                "| extend {name}Canonical = iff({name}Bare matches regex @\"{ADDRESS}\" and not({name}Bare contains \":::\"), parse_ipv6({name}Bare), \"\")"
             ),
         ]
     }
