@@ -40,6 +40,9 @@ const RATIOS: usize = 672;
 /// Share of the long-run mean in every level, so that a quiet month does not promise silence.
 const ANCHOR_SHARE: f64 = 0.05;
 
+/// Events that the long-run mean counts as in a level.
+const ANCHOR_EVENTS: f64 = 4.0;
+
 /// Hours ahead that stand for each reach when ratios are learned.
 const TYPICAL_LEAD: [usize; REACHES] = [1, 4, 24];
 
@@ -134,16 +137,23 @@ fn without_bursts(values: &[f64], factors: &[f64], cap: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Exponentially weighted level after each value, drawn a little to the long-run mean: what happened
-/// over what the profile let expect. The mean of the single ratios would be too low where the profile
-/// is flatter than the week, and would listen to the noise of quiet hours most.
+/// Exponentially weighted level after each value: what happened over what the profile let expect. The
+/// mean of the single ratios would be too low where the profile is flatter than the week, and would
+/// listen to the noise of quiet hours most.
+///
+/// The long-run mean counts as much as [`ANCHOR_EVENTS`] that were seen beside it (a gamma prior), and
+/// for a share of its own at least: a memory that holds less than an event knows little.
 fn levels_along(values: &[f64], factors: &[f64], half_life: usize, anchor: f64) -> Vec<f64> {
     let share = 1.0 - (-1.0 / half_life as f64).exp2();
+    let remembered_hours = (2.0 - share) / share;
     let (mut happened, mut expected) = (anchor, 1.0);
     let step = |(value, factor): (&f64, &f64)| {
         happened += share * (value - happened);
         expected += share * (factor - expected);
-        (1.0 - ANCHOR_SHARE) * happened / expected + ANCHOR_SHARE * anchor
+        let level = happened / expected;
+        let events = remembered_hours * expected * anchor;
+        let own = events / (events + ANCHOR_EVENTS).max(f64::MIN_POSITIVE);
+        anchor + own.min(1.0 - ANCHOR_SHARE) * (level - anchor)
     };
     values.iter().zip(factors).map(step).collect()
 }
