@@ -48,24 +48,35 @@ fn never_changed(live: &[f64]) -> Option<String> {
     })
 }
 
-/// What was taken out as absurd, oldest first, if anything.
+/// What of a history was not believed, oldest first, if anything: absurd hours, and empty ones of a
+/// source that was silent.
 pub(crate) fn left_out(
-    absurd: &[(usize, f64)],
+    hours: &[(usize, f64)],
     moment: impl Fn(usize) -> DateTime<Utc>,
 ) -> Option<String> {
-    let mut absurd = absurd.to_vec();
-    absurd.sort_by_key(|(hour, _)| *hour);
+    let mut hours = hours.to_vec();
+    hours.sort_by_key(|(hour, _)| *hour);
+    let at = |hour: usize| moment(hour).format("%F %H:%M").to_string();
+    let (silent, absurd): (Vec<_>, Vec<_>) = hours.into_iter().partition(|(_, seen)| *seen <= 0.0);
     let named = absurd.iter().take(MOST_NAMED);
-    let hour =
-        |(hour, value): &(usize, f64)| format!("{value} at {}", moment(*hour).format("%F %H:%M"));
-    let named = named.map(hour).collect::<Vec<_>>().join(", ");
+    let named = named.map(|(hour, value)| format!("{value} at {}", at(*hour)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let mut told = Vec::new();
     match absurd.len() {
-        0 => None,
-        1 => Some(format!("an hour beyond all others is left out ({named})")),
-        count => Some(format!(
+        0 => {}
+        1 => told.push(format!("an hour beyond all others is left out ({named})")),
+        count => told.push(format!(
             "{count} hours beyond all others are left out ({named})"
         )),
     }
+    if let [.., (last, _)] = silent.as_slice() {
+        let count = silent.len();
+        told.push(format!(
+            "{count} empty hours of a busy source are taken for not observed (the last at {})",
+            at(*last)
+        ));
+    }
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Where the contest found nothing beyond a baseline: why.

@@ -1,4 +1,5 @@
-//! What of a history is believed: the hours since its source was connected, without absurd ones.
+//! What of a history is believed: the hours since its source was connected, without absurd ones and
+//! without those in which a busy source was silent.
 
 use std::borrow::Cow;
 
@@ -23,6 +24,16 @@ const HOURS_FOR_ABSURD: usize = 1000;
 
 /// Busy hours without which nobody can say what is usual.
 const FEWEST_BUSY: usize = 24;
+
+/// Surprise (minus the logarithm of its chance) from which on a run of empty hours is a source's
+/// silence, not quiet: chance makes one in 70 billion.
+const SILENT_SURPRISE: f64 = 25.0;
+
+/// Earlier weeks whose same hours say how surprising an empty hour is.
+const SILENT_WEEKS: usize = 4;
+
+/// A silence that lasts longer is how things are now.
+const LONGEST_SILENCE: usize = 72;
 
 /// What is believed of the history of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -82,8 +93,40 @@ fn absurd_hours(values: &[f64], highest: f64) -> (Vec<usize>, f64) {
     (top, usual.max(highest))
 }
 
-/// The same history with absurd hours as the same hour of another week was, or the highest usual
-/// one.
+/// The empty hours in which a busy source was silent.
+fn silent_hours(values: &[f64]) -> Vec<usize> {
+    let mut silent: Vec<usize> = Vec::new();
+    let mut hour = 0;
+    for run in values.chunk_by(|one, next| (*one > 0.0) == (*next > 0.0)) {
+        let hours = hour..hour + run.len();
+        hour = hours.end;
+        if run[0] > 0.0 || run.len() > LONGEST_SILENCE {
+            continue;
+        }
+        let surprise = |hour: usize| {
+            let weeks =
+                (1..=SILENT_WEEKS).filter_map(|week| hour.checked_sub(week * HOURS_OF_WEEK));
+            let seen = weeks.filter(|before| silent.binary_search(before).is_err());
+            let (mut weeks, mut busy) = (0.0, 0.0);
+            for before in seen {
+                weeks += 1.0;
+                busy += f64::from(u8::from(values[before] > 0.0));
+            }
+            if weeks > 0.0 {
+                f64::ln((weeks + 1.0) / (weeks - busy + 0.5))
+            } else {
+                0.0
+            }
+        };
+        if hours.clone().map(surprise).sum::<f64>() >= SILENT_SURPRISE {
+            silent.extend(hours);
+        }
+    }
+    silent
+}
+
+/// The same history with hours that are not believed as the same hour of another week was, or the
+/// highest usual one.
 fn without(values: &[f64], absurd: &[usize], highest: f64) -> Vec<f64> {
     let mut vetted = values.to_vec();
     for &hour in absurd {
@@ -99,14 +142,19 @@ fn without(values: &[f64], absurd: &[usize], highest: f64) -> Vec<f64> {
 }
 
 impl Vetting {
-    /// Learns from a history whose first hour that counts is `onset`; gives the absurd hours, too.
+    /// Learns from a history whose first hour that counts is `onset`; gives the hours that are not
+    /// believed, too.
     fn learn(values: &[f64], onset: usize) -> (Self, Vec<usize>) {
-        let (absurd, highest) = absurd_hours(&values[onset..], 0.0);
+        let live = &values[onset..];
+        let (mut hours, highest) = absurd_hours(live, 0.0);
         let vetting = Self {
-            live_hours: values.len() - onset,
+            live_hours: live.len(),
             highest,
         };
-        let hours = absurd.into_iter().map(|hour| hour + onset).collect();
+        hours.extend(silent_hours(live));
+        for hour in &mut hours {
+            *hour += onset;
+        }
         (vetting, hours)
     }
 
@@ -121,10 +169,11 @@ impl Vetting {
         let live = usize::try_from(live).unwrap_or(0);
         let first = values.len().saturating_sub(live.max(FEWEST_LIVE_HOURS));
         let live = &values[first..];
-        let (absurd, highest) = absurd_hours(live, self.highest);
-        let believed = match absurd.as_slice() {
+        let (mut left_out, highest) = absurd_hours(live, self.highest);
+        left_out.extend(silent_hours(live));
+        let believed = match left_out.as_slice() {
             [] => Cow::Borrowed(live),
-            absurd => Cow::Owned(without(live, absurd, highest)),
+            left_out => Cow::Owned(without(live, left_out, highest)),
         };
         (first, believed)
     }
@@ -143,15 +192,15 @@ pub(crate) fn believed(values: &[f64]) -> (usize, Cow<'_, [f64]>) {
 
 /// A panel as it is believed.
 pub(crate) struct VettedPanel<'a> {
-    /// Without absurd hours.
+    /// Without hours that are not believed.
     pub(crate) panel: Cow<'a, TrainingPanel>,
     /// What is believed of each series.
     pub(crate) vettings: Vec<Vetting>,
-    /// The absurd hours of each series, with what was seen in them.
+    /// The hours of each series that are not believed, with what was seen in them.
     pub(crate) absurd: Vec<Vec<(usize, f64)>>,
 }
 
-/// Takes absurd hours out of a panel.
+/// Takes hours that are not believed out of a panel.
 pub(crate) fn vetted(panel: &TrainingPanel) -> VettedPanel<'_> {
     let mut vetted = VettedPanel {
         panel: Cow::Borrowed(panel),
@@ -185,6 +234,25 @@ mod tests {
         rare[1400] = 1.0;
         assert_eq!(onset(&rare), 1440 - FEWEST_HOURS);
         assert_eq!(onset(&[0.0; 1440]), 0);
+    }
+
+    #[test]
+    fn f9_a_silent_source_is_not_a_quiet_one() {
+        let usual = |hour: usize| f64::from(u8::from(hour % 24 >= 8)) * (1 + hour % 3) as f64;
+        let mut values: Vec<f64> = (0..2160).map(usual).collect();
+        assert_eq!(silent_hours(&values), [0; 0], "nights are quiet");
+        values[2136..].fill(0.0);
+        assert_eq!(silent_hours(&values).len(), 24);
+        let (first, live) = believed(&values);
+        assert_eq!(live[2136 + 10 - first], usual(2136 + 10 - 168));
+        // after three days it is how things are
+        values[2060..].fill(0.0);
+        assert_eq!(silent_hours(&values), [0; 0]);
+        // a SOC of six a day may have none for a day
+        let few: Vec<f64> = (0..2160)
+            .map(|hour| f64::from(u8::from(hour % 4 == 0 && hour < 2136)))
+            .collect();
+        assert_eq!(silent_hours(&few), [0; 0]);
     }
 
     #[test]
