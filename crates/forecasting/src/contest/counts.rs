@@ -1,11 +1,10 @@
 //! The count mixture in the contest: its quantiles beside those of what would be served without it.
 
-use super::Contest;
 use super::origins::Origin;
+use super::{Contest, total_loss};
 use crate::calibration::Outcome;
 use crate::counts::{CountForecast, CountForecaster, CountPrior};
 use crate::effects::whole_again;
-use crate::metrics::pinball_of;
 
 /// Shares of the count mixture in what is served that the backtest chooses from.
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -61,16 +60,21 @@ impl Contest<'_> {
 }
 
 impl Counted {
-    /// Alone where it is close to the others; else the mean of its quantiles and theirs at the share
-    /// that did best, which is none where it adds nothing. Averaging quantiles is at least as good
-    /// as the mean of both losses (see [`crate::counts`]).
-    pub(super) fn mixed_with(&self, points: &[Vec<f64>], outcomes: &[Outcome]) -> Mixed {
+    /// Alone where it is close to the others and loses no more than seasonal naive; else the mean of
+    /// its quantiles and theirs at the share that did best, which is none where it adds nothing.
+    /// Averaging quantiles is at least as good as the mean of both losses (see [`crate::counts`]).
+    pub(super) fn mixed_with(
+        &self,
+        points: &[Vec<f64>],
+        outcomes: &[Outcome],
+        naive_loss: f64,
+    ) -> Mixed {
         let tried = SHARES.map(|share| {
             let mixed = self.quantiles_at(share, outcomes);
-            let loss: f64 = mixed.iter().map(|(q, actual)| pinball_of(q, *actual)).sum();
-            (loss, share, mixed)
+            (total_loss(&mixed), share, mixed)
         });
-        let is_close = tried[SHARES.len() - 1].0 <= (1.0 + OTHERS_LEAD) * tried[0].0;
+        let alone = tried[SHARES.len() - 1].0;
+        let is_close = alone <= (1.0 + OTHERS_LEAD) * tried[0].0 && alone <= naive_loss;
         let mut tried = tried.into_iter();
         let best = if is_close {
             tried.next_back()

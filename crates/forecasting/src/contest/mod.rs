@@ -132,6 +132,13 @@ pub(crate) fn decide(
         CandidateKind::Climatology
     };
     let to_beat = pinball(baseline);
+    let naive = members
+        .iter()
+        .find(|member| member.kind == CandidateKind::SeasonalNaive);
+    let naive_loss = naive.map_or(f64::INFINITY, |naive| {
+        let missed = contest.missed(&naive.points);
+        total_loss(&Intervals::crossed(&missed, intervals.exponent))
+    });
     let mut gain = gain_over(to_beat, pinball(CandidateKind::Ensemble));
     let wins = gain > options.margin || !options.allows(baseline);
     let champion = if wins {
@@ -170,7 +177,7 @@ pub(crate) fn decide(
         .flatten();
     let counts = counted.map(|counted| {
         scores.push(score(CandidateKind::CountMixture, &counted.outcomes));
-        let mixed = counted.mixed_with(&points, &outcomes);
+        let mixed = counted.mixed_with(&points, &outcomes, naive_loss);
         (counted.forecaster, mixed)
     });
     let without_counts = champion;
@@ -208,6 +215,12 @@ pub(crate) fn decide(
         hours_of_week,
         early: validation.early,
     }
+}
+
+/// Pinball loss, summed over hours.
+fn total_loss(outcomes: &[Outcome]) -> f64 {
+    let losses = outcomes.iter().map(|(q, actual)| pinball_of(q, *actual));
+    losses.sum()
 }
 
 /// The share by which a loss is below the one to beat. Nothing is better than a loss of 0, so what

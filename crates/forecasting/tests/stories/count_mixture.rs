@@ -197,3 +197,21 @@ fn workdays_and_weekends_of_few_incidents_have_their_own_level() {
     assert!((workdays / 12.0 - 1.0).abs() < 0.05, "{workdays}");
     assert!((weekends / 5.0 - 1.0).abs() < 0.07, "{weekends}");
 }
+
+#[test]
+fn f2_what_is_served_of_counts_never_loses_to_the_same_hour_of_last_week() {
+    // the same week again and again, as noisy in itself as counts are: nothing beats repeating it
+    let week = draw(77, 168, |hour| business_week(hour, 3.0));
+    let repeated: Vec<f64> = (0..HOURS).map(|hour| week[hour % 168]).collect();
+    let noise = draw(78, HOURS, |hour| business_week(hour, 3.0));
+    let panel = panel_of(vec![("Repeated", repeated), ("Noise", noise)], vec![]);
+    for report in trained(&panel).reports {
+        let pinball = |kind| {
+            let score = report.scores.iter().find(|score| score.kind == kind);
+            score.map(|score| score.pinball).unwrap()
+        };
+        let naive = pinball(CandidateKind::SeasonalNaive);
+        let served = pinball(report.champion);
+        assert!(served <= naive + 1e-9, "{served} {naive}: {}", report.note);
+    }
+}
