@@ -13,7 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First), Box::new(AcceptedBatches)]
+        vec![
+            Box::new(First),
+            Box::new(AcceptedBatches),
+            Box::new(Checkpoints),
+        ]
     }
 }
 
@@ -48,6 +52,30 @@ impl MigrationName for AcceptedBatches {
 impl MigrationTrait for AcceptedBatches {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         crate::accepted_batch::create(manager).await
+    }
+}
+
+/// Signed checkpoints of the audit chain.
+struct Checkpoints;
+
+impl MigrationName for Checkpoints {
+    fn name(&self) -> &'static str {
+        "m20261128_000003_audit_checkpoints"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Checkpoints {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let checkpoint = Table::create()
+            .table("audit_checkpoint")
+            .col(big_integer("size").primary_key())
+            .col(text("note"))
+            .col(timestamp_with_time_zone("signed_at"))
+            // Empty until every store has it.
+            .col(timestamp_with_time_zone_null("published_at"))
+            .to_owned();
+        manager.create_table(checkpoint).await
     }
 }
 

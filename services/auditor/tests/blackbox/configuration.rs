@@ -9,7 +9,10 @@ use foretide_service_runtime::testing::TestContext;
 use crate::soc::monday;
 
 fn parse(text: &str) -> Result<Config, String> {
-    let variables = |name: &str| (name == "FORETIDE_AUDITOR_SECRET").then(|| "s3cret".to_owned());
+    let variables = |name: &str| {
+        let names = ["FORETIDE_AUDITOR_SECRET", "FORETIDE_AUDITOR_SIGNING_KEY"];
+        names.contains(&name).then(|| "s3cret".to_owned())
+    };
     let path = Path::new("config.example.yaml");
     foretide_config::parse(path, text, &variables).map_err(|error| error.to_string())
 }
@@ -54,6 +57,8 @@ fn a_wrong_key_or_value_is_named() {
         ),
         ("lookback_days: 0", "lookback_days"),
         ("gate_window_days: 1000", "gate_window_days"),
+        ("audit: {previous_keys: [a+b+c]}", "audit.previous_keys"),
+        ("audit: {publish_to: {url: ''}}", "audit.publish_to.url"),
     ];
     for (text, key) in out_of_bounds {
         assert_eq!(parse(text).unwrap().validate().unwrap_err().key, key);
@@ -68,4 +73,19 @@ async fn an_undeclared_use_case_keeps_it_from_starting() {
         .await
         .unwrap_err();
     assert!(problem.to_string().contains("geo_risk"), "{problem}");
+}
+
+#[tokio::test]
+async fn without_a_usable_signing_key_it_does_not_start() {
+    let context = TestContext::new("auditor", monday(), &[]);
+    for (text, words) in [
+        ("", "state_folder"),
+        ("audit: {signing_key: hunter2}", "audit.signing_key"),
+    ] {
+        let config = parse(text).unwrap();
+        let problem = foretide_auditor::build(&context.ctx, config).await;
+        let problem = problem.unwrap_err().to_string();
+        assert!(problem.contains(words), "{problem}");
+        assert!(!problem.contains("hunter2"));
+    }
 }
