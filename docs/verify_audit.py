@@ -3,7 +3,7 @@
 
     verify_audit.py EXPORT --log-key KEY [--checkpoint FILE]... [--witness FILE --witness-key KEY]
 
-Shares no code with Foretide. Record hashes: docs/adr/0025-signed-checkpoints.md. Tree: RFC 6962, the
+Shares no code with Foretide. Record hashes: docs/adr/0026-signed-checkpoints.md. Tree: RFC 6962, the
 entries are the records' hashes. Notes: https://c2sp.org/signed-note. Ed25519: RFC 8032.
 Exit code 0: intact; 1: broken, and the record or checkpoint is named.
 """
@@ -112,11 +112,10 @@ def record_hash(record):
     time = re.fullmatch(r"(.{19})(?:\.(\d+))?Z", record["recorded_at"])
     seconds = int(datetime.fromisoformat(time[1]).replace(tzinfo=timezone.utc).timestamp())
     nanos = int((time[2] or "").ljust(9, "0"))
-    reporter = [record["reporter"]] if "reporter" in record else []
     run_id = record["run_id"]
-    fields = [f"foretide.audit-record.v{1 + len(reporter)}", record["sequence"].to_bytes(8, "big"), record["event_id"],
+    fields = ["foretide.audit-record.v1", record["sequence"].to_bytes(8, "big"), record["event_id"],
               (seconds * 1000 + nanos // 10**6).to_bytes(8, "big", signed=True), nanos.to_bytes(4, "big"),
-              record["actor"], *reporter, record["action"], record["subject"], bytes([run_id is not None]),
+              record["actor"], record["action"], record["subject"], bytes([run_id is not None]),
               run_id or "", record["details"], bytes.fromhex(record["previous_hash"])]
     fields = [field.encode() if isinstance(field, str) else field for field in fields]
     return sha256(*(len(field).to_bytes(8, "big") + field for field in fields))
@@ -126,7 +125,7 @@ def read_export(path):
     """The hashes of all records, each checked against its fields and the record before."""
     with open(path, encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
-    if lines[0].get("foretide_audit_chain") not in (1, 2) or "head" not in lines[-1]:
+    if lines[0].get("foretide_audit_chain") != 1 or "head" not in lines[-1]:
         raise Broken("not a whole export: the first or the last line is missing")
     hashes, events = [], set()
     for number, record in enumerate(lines[1:-1], start=1):

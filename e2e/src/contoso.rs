@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{TimeSpan, UseCase, floor_hour};
+use foretide_domain::{DeclaredCapacity, TimeSpan, UseCase, floor_hour};
 use foretide_synthetic_workspace::{Plan, Workspace, append_arrivals};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -111,7 +111,7 @@ impl Contoso {
         let mut use_cases = UseCase::built_in();
         for use_case in &mut use_cases {
             if let Some(trigger) = &mut use_case.trigger {
-                trigger.capacity = Some(CARRIED);
+                trigger.capacity = Some(DeclaredCapacity::PerWindow(CARRIED));
             }
         }
         json!(use_cases)

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, boolean, double, double_null, integer, string, string_null, text, text_null,
-    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+    big_integer, boolean, boolean_null, double, double_null, integer, string, string_null, text,
+    text_null, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
 /// Migrations of the `auditor` service, oldest first. Add-only.
@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(First),
             Box::new(AcceptedBatches),
+            Box::new(SettledWindows),
             Box::new(Checkpoints),
         ]
     }
@@ -55,12 +56,50 @@ impl MigrationTrait for AcceptedBatches {
     }
 }
 
+/// High-risk windows beside what happened in them.
+struct SettledWindows;
+
+impl MigrationName for SettledWindows {
+    fn name(&self) -> &'static str {
+        "m20261128_000003_settled_windows"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SettledWindows {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let windows = Table::create()
+            .table("settled_window")
+            .col(uuid("forecast_id"))
+            .col(timestamp_with_time_zone("starts_at"))
+            .col(string("use_case"))
+            .col(timestamp_with_time_zone("issued_at"))
+            .col(timestamp_with_time_zone("ends_at"))
+            .col(double("probability"))
+            .col(boolean("was_raised"))
+            .col(boolean_null("baseline_raised"))
+            .col(double("capacity"))
+            .col(double("load"))
+            .col(boolean("has_exceeded"))
+            .primary_key(Index::create().col("forecast_id").col("starts_at"))
+            .to_owned();
+        manager.create_table(windows).await?;
+        let by_time = Index::create()
+            .name("settled_window_by_use_case")
+            .table("settled_window")
+            .col("use_case")
+            .col("issued_at")
+            .to_owned();
+        manager.create_index(by_time).await
+    }
+}
+
 /// Signed checkpoints of the audit chain.
 struct Checkpoints;
 
 impl MigrationName for Checkpoints {
     fn name(&self) -> &'static str {
-        "m20261128_000003_audit_checkpoints"
+        "m20261128_000004_audit_checkpoints"
     }
 }
 

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, big_pk_auto, boolean, date, double, integer, json_binary, string, text, text_null,
-    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
+    big_integer, big_pk_auto, boolean, boolean_null, date, double, integer, json_binary, string,
+    string_null, text, text_null, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
 /// Migrations of the `scorer` service, oldest first. Add-only.
@@ -13,7 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Forecasts), Box::new(WriteBack)]
+        vec![
+            Box::new(Forecasts),
+            Box::new(WriteBack),
+            Box::new(JudgedWindows),
+        ]
     }
 }
 
@@ -78,6 +82,45 @@ impl MigrationTrait for WriteBack {
         let by_day = index("watchlist_change", "watchlist_change_by_day", &["day"]);
         manager.create_index(by_day).await
     }
+}
+
+/// Every window as it was judged, and where capacities come from.
+struct JudgedWindows;
+
+impl MigrationName for JudgedWindows {
+    fn name(&self) -> &'static str {
+        "m20261128_000003_judged_windows"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for JudgedWindows {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(judged_windows()).await?;
+        let kind = Table::alter()
+            .table("risk_window")
+            .add_column(string_null("capacity_kind"))
+            .to_owned();
+        manager.alter_table(kind).await
+    }
+}
+
+/// Windows of the rule that acts, raised or not: by them its warnings are judged.
+fn judged_windows() -> TableCreateStatement {
+    Table::create()
+        .table("judged_window")
+        .col(uuid("forecast_id"))
+        .col(timestamp_with_time_zone("starts_at"))
+        .col(string("use_case"))
+        .col(timestamp_with_time_zone("ends_at"))
+        .col(double("probability"))
+        .col(double("expected"))
+        .col(double("capacity"))
+        .col(string("capacity_kind"))
+        .col(boolean("is_raised"))
+        .col(boolean_null("baseline_raised"))
+        .primary_key(Index::create().col("forecast_id").col("starts_at"))
+        .to_owned()
 }
 
 /// Rows of `Predicted_Attack_Surge_CL`: which should stand there, and which do.

@@ -1,7 +1,7 @@
 //! Messages to domain types and back. Every refusal names the field.
 
 use chrono::{DateTime, Datelike, Utc};
-use foretide_domain::{Phase, Quantiles, SeriesId, TimeSpan, UseCaseId};
+use foretide_domain::{CapacityKind, Phase, Quantiles, SeriesId, TimeSpan, UseCaseId};
 
 use crate::status::{ErrorCode, ServiceError};
 use crate::timestamp::Timestamp;
@@ -161,6 +161,29 @@ pub fn phase(field: &'static str, value: i32) -> Result<Phase, FieldError> {
             field,
             "must be shadow, assisted or proactive",
         )),
+    }
+}
+
+/// Where a capacity comes from, which must be told.
+///
+/// # Errors
+/// Names the field when the value is none of the known ones.
+pub fn capacity_kind(field: &'static str, value: i32) -> Result<CapacityKind, FieldError> {
+    match types::CapacityKind::try_from(value) {
+        Ok(types::CapacityKind::Declared) => Ok(CapacityKind::Declared),
+        Ok(types::CapacityKind::Usual) => Ok(CapacityKind::Usual),
+        Ok(types::CapacityKind::Unspecified) | Err(_) => {
+            Err(FieldError::new(field, "must be declared or usual"))
+        }
+    }
+}
+
+/// A capacity's kind as a message value.
+#[must_use]
+pub fn capacity_kind_message(kind: CapacityKind) -> i32 {
+    match kind {
+        CapacityKind::Declared => types::CapacityKind::Declared.into(),
+        CapacityKind::Usual => types::CapacityKind::Usual.into(),
     }
 }
 

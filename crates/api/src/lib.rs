@@ -8,8 +8,9 @@ mod status;
 mod timestamp;
 
 pub use convert::{
-    FieldError, moment, optional_moment, phase, phase_message, progress, quantiles,
-    quantiles_message, series_id, span, span_message, text, timestamp, use_case_id, uuid_field,
+    FieldError, capacity_kind, capacity_kind_message, moment, optional_moment, phase,
+    phase_message, progress, quantiles, quantiles_message, series_id, span, span_message, text,
+    timestamp, use_case_id, uuid_field,
 };
 pub use status::{ErrorCode, ServiceError, into_status};
 pub use timestamp::Timestamp;

@@ -4,6 +4,7 @@
 //! made, so a value that exists is valid.
 
 mod arrival;
+mod capacity;
 mod clock;
 mod ids;
 mod principal;
@@ -14,6 +15,7 @@ mod time;
 mod use_case;
 
 pub use arrival::ArrivalLag;
+pub use capacity::{DayOfWeek, DeclaredCapacity, Roster, Shift};
 pub use clock::{
     Clock, ClockSetting, FixedClock, RunningClock, SharedClock, SimulatedClock, machine_clock,
 };
@@ -24,6 +26,6 @@ pub use series::{Dimension, SeriesId, SeriesIdError};
 pub use table::{Measure, SentinelTable};
 pub use time::{HOUR, TimeSpan, floor_day, floor_hour, hours_between};
 pub use use_case::{
-    ActionKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError, UseCaseId,
-    ValidationProblem,
+    ActionKind, CapacityKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError,
+    UseCaseId, ValidationProblem,
 };

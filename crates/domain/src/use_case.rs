@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::DeclaredCapacity;
 use crate::series::Dimension;
 use crate::table::Measure;
 
@@ -168,8 +169,64 @@ impl From<UseCaseId> for String {
 pub enum ModelKind {
     /// Count or volume series to quantile paths.
     Forecast,
+    /// High-risk periods of another use case's forecast: no model of its own.
+    Periods,
     /// A list with calibrated probabilities.
     Ranking,
+}
+
+impl ModelKind {
+    /// The kind's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forecast => "forecast",
+            Self::Periods => "periods",
+            Self::Ranking => "ranking",
+        }
+    }
+}
+
+/// Where a capacity comes from. Every sentence that speaks of one says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapacityKind {
+    /// Somebody declared what can be carried.
+    Declared,
+    /// The upper load of ordinary weeks, learned from the history: nobody said that no more can be
+    /// carried.
+    Usual,
+}
+
+impl CapacityKind {
+    /// The kind's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Usual => "usual",
+        }
+    }
+
+    /// What people call it: `declared capacity` or `usual upper load`.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Declared => "declared capacity",
+            Self::Usual => "usual upper load",
+        }
+    }
+}
+
+impl FromStr for CapacityKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Declared, Self::Usual]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| format!("capacity kind must be declared or usual, got {text:?}"))
+    }
 }
 
 /// Which series are forecast.
@@ -196,10 +253,11 @@ pub struct Trigger {
     pub window_hours: u32,
     /// A window is raised when P(load > capacity) reaches this.
     pub probability: f64,
-    /// Incidents a window can carry. Without it the capacity is learned: what the same part of the
-    /// week stays under in `usual_share` of past weeks.
+    /// What can be carried, as declared: incidents a window, or a roster. Without it the usual upper
+    /// load is learned: what the same part of the week stays under in `usual_share` of past weeks,
+    /// hours with announced events left out.
     #[serde(default)]
-    pub capacity: Option<f64>,
+    pub capacity: Option<DeclaredCapacity>,
     /// Share of past windows of the same weekday that count as usual, for the learned capacity.
     #[serde(default = "default_usual_share")]
     pub usual_share: f64,
@@ -254,6 +312,9 @@ pub struct UseCase {
     pub description: String,
     /// What kind of model carries it.
     pub model: ModelKind,
+    /// The use case whose forecast it watches; only with the kind `periods`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<UseCaseId>,
     /// Which series are forecast.
     pub series: SeriesSpec,
     /// Name of the feature view.
@@ -299,6 +360,46 @@ pub struct ValidationProblem {
 }
 
 impl UseCase {
+    /// The use case whose model it is served by: its own, or that of the forecast it watches.
+    #[must_use]
+    pub fn modelled_by(&self) -> &UseCaseId {
+        self.of.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Checks use cases against each other, after [`UseCase::validate`] has been called on each.
+    ///
+    /// # Errors
+    /// Names a use case that watches what is not there, is no forecast, counts something else or
+    /// ends too early.
+    pub fn validate_together(all: &[Self]) -> Result<(), UseCaseError> {
+        let problems = all.iter().filter_map(|use_case| {
+            let problem = use_case.problem_with_watched(all)?;
+            Some((use_case, problem))
+        });
+        match problems.into_iter().next() {
+            None => Ok(()),
+            Some((use_case, problem)) => Err(UseCaseError::Invalid {
+                use_case: use_case.id.clone(),
+                problem,
+            }),
+        }
+    }
+
+    fn problem_with_watched(&self, all: &[Self]) -> Option<ValidationProblem> {
+        let of = self.of.as_ref()?;
+        let watched = all.iter().find(|other| other.id == *of);
+        let fits = |watched: &&Self| {
+            watched.model == ModelKind::Forecast
+                && watched.series.measure == self.series.measure
+                && watched.horizon_hours >= self.horizon_hours
+        };
+        watched.filter(fits).is_none().then(|| ValidationProblem {
+            field: "of",
+            allowed: "a use case of the kind forecast, of the same measure and at least as many hours ahead",
+            got: of.to_string(),
+        })
+    }
+
     /// Checks what types alone cannot.
     ///
     /// # Errors
@@ -322,8 +423,22 @@ impl UseCase {
             })
         };
         if self.model == ModelKind::Ranking {
-            let allowed = "forecast: no other kind of model is served yet";
+            let allowed = "forecast or periods: no other kind is served yet";
             return refuse("model", allowed, "ranking".to_owned());
+        }
+        let watches = self.model == ModelKind::Periods;
+        if watches != self.of.is_some() {
+            let allowed = "given with model periods, and only there";
+            let got = self.of.as_ref().map_or("nothing", UseCaseId::as_str);
+            return refuse("of", allowed, got.to_owned());
+        }
+        if watches && self.trigger.is_none() {
+            let allowed = "given with model periods";
+            return refuse("trigger", allowed, "nothing".to_owned());
+        }
+        if watches && !self.series.by.is_empty() {
+            let allowed = "left out with model periods: the total is watched";
+            return refuse("series.by", allowed, self.series.by.len().to_string());
         }
         if !(1..=336).contains(&self.horizon_hours) {
             return refuse(
@@ -347,15 +462,9 @@ impl UseCase {
                 trigger.usual_share.to_string(),
             );
         }
-        if trigger
-            .capacity
-            .is_some_and(|capacity| !(capacity.is_finite() && capacity > 0.0))
-        {
-            return refuse(
-                "trigger.capacity",
-                "a number above 0",
-                format!("{:?}", trigger.capacity),
-            );
+        let capacity = trigger.capacity.as_ref();
+        if let Some((allowed, got)) = capacity.and_then(DeclaredCapacity::problem) {
+            return refuse("trigger.capacity", allowed, got);
         }
         if trigger.window_hours == 0 {
             return refuse("trigger.window_hours", "at least 1", "0".to_owned());
@@ -390,6 +499,7 @@ fn attack_volume() -> UseCase {
         id: UseCaseId("attack_volume".to_owned()),
         description: "Incidents by hour, severity x product (adding up) and tactic".to_owned(),
         model: ModelKind::Forecast,
+        of: None,
         series: SeriesSpec {
             measure: Measure::Incidents,
             by: vec![
@@ -410,9 +520,11 @@ fn risk_period() -> UseCase {
     UseCase {
         id: UseCaseId("risk_period".to_owned()),
         description:
-            "Periods 24 to 72 hours ahead in which incidents exceed what the SOC can carry"
+            "Periods 24 to 72 hours ahead in which incidents exceed the declared capacity or, \
+             without one, the usual upper load"
                 .to_owned(),
-        model: ModelKind::Forecast,
+        model: ModelKind::Periods,
+        of: Some(UseCaseId("attack_volume".to_owned())),
         series: SeriesSpec {
             measure: Measure::Incidents,
             by: vec![],

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_domain::Quantiles;
+use foretide_forecasting::counts::unit_of;
 use foretide_forecasting::risk::QuantileFunction;
 use foretide_forecasting::risk::learned_capacity;
 use foretide_forecasting::{FEWEST_HOURS, HourlyHistory};
@@ -141,6 +142,7 @@ impl<'a> Output<'a> {
         let cutoff = forecast.start - TimeDelta::hours(1);
         let cutoff_text = self.inputs.history.render(cutoff);
         let limits = self.limits(served)?;
+        let unit = unit_of(&served.history.values[..forecast.known_hours]);
         let carried = carried_by(forecast).map_or("", |kind| kind.name());
         let places = self.driver_places(&forecast.driver_names)?;
         let width = forecast.driver_names.len();
@@ -159,7 +161,13 @@ impl<'a> Output<'a> {
                 let quantiles = Quantiles::repaired(forecast.quantiles[hour])?.values();
                 let distribution = QuantileFunction::new(quantiles)
                     .context("repaired quantiles are in order and not negative")?;
-                row.push(Value::Number(distribution.exceedance(limits[hour])));
+                let p = match unit {
+                    Some(unit) => {
+                        distribution.exceedance_of_count(limits[hour], unit, forecast.mean[hour])
+                    }
+                    None => distribution.exceedance(limits[hour]),
+                };
+                row.push(Value::Number(p));
             }
             if self.args.explain {
                 row.extend([Value::Text(carried), Value::Text(&forecast.note)]);
@@ -211,6 +219,7 @@ impl<'a> Output<'a> {
         start: DateTime<Utc>,
         hours: usize,
     ) -> anyhow::Result<Vec<f64>> {
+        let nothing_announced = vec![false; known.len()];
         let calendar = &self.inputs.calendar;
         let week = calendar.hours_of_week(history.start, known.len());
         let mut learned = [const { None }; foretide_calendar::HOURS_PER_WEEK];
@@ -218,8 +227,9 @@ impl<'a> Output<'a> {
             .hours_of_week(start, hours)
             .into_iter()
             .map(|hour| {
-                let capacity = learned[usize::from(hour)]
-                    .get_or_insert_with(|| learned_capacity(known, &week, hour, 1, USUAL_SHARE));
+                let capacity = learned[usize::from(hour)].get_or_insert_with(|| {
+                    learned_capacity(known, &week, &nothing_announced, hour, 1, USUAL_SHARE)
+                });
                 capacity.ok_or_else(|| {
                     anyhow::anyhow!(
                         "a capacity cannot be learned from {} hours: give it as --capacity N, or \

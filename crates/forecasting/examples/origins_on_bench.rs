@@ -119,17 +119,18 @@ fn write(
     forecasts: &[OriginForecast],
 ) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(File::create(path)?);
-    writeln!(out, "unique_id,ds,mean,lo80,hi80,lo95,hi95,cutoff")?;
+    writeln!(out, "unique_id,ds,mean,lo80,hi80,lo95,hi95,expected,cutoff")?;
     for forecast in forecasts {
         let name = &names[forecast.series];
         let start = forecast.start.naive_utc();
         let cutoff = start - TimeDelta::hours(1);
-        for (ahead, quantiles) in (0..).zip(&forecast.quantiles) {
+        let hours = forecast.quantiles.iter().zip(&forecast.mean);
+        for (ahead, (quantiles, expected)) in (0..).zip(hours) {
             let [low_95, low_80, median, high_80, high_95] = quantiles;
             let ds = start + TimeDelta::hours(ahead);
             writeln!(
                 out,
-                "{name},{ds},{median:?},{low_80:?},{high_80:?},{low_95:?},{high_95:?},{cutoff}"
+                "{name},{ds},{median:?},{low_80:?},{high_80:?},{low_95:?},{high_95:?},{expected:?},{cutoff}"
             )?;
         }
     }

@@ -7,7 +7,7 @@
 //!   and a permit is given out only after the approval of someone else.
 //! - [`change_phase`]: up only by a person, one step at a time, with a passed gate; down by anyone who
 //!   may, or by a failing gate.
-//! - [`judge`]: the three-valued gate.
+//! - [`judge`], [`judge_windows`]: the three-valued gate, of hours and of warnings.
 
 mod gate;
 mod payload_hash;
@@ -16,7 +16,10 @@ mod proposal;
 mod propose;
 mod rules;
 
-pub use gate::{Evidence, GateCriteria, GateReport, Verdict, judge};
+pub use gate::{
+    Evidence, GateCriteria, GateEvidence, GateReport, Verdict, WindowCriteria, WindowEvidence,
+    judge, judge_windows,
+};
 pub use payload_hash::{PayloadHash, PayloadHashError};
 pub use phase::{
     ApprovalNeeded, NEW_PHASE_DAYS, PhaseActor, PhaseRefusal, approval_needed, change_phase,

@@ -33,8 +33,8 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
     RuleDeclaration {
         slug: SURGE,
         title: "predicted attack surge",
-        description: "More incidents are expected than the SOC can carry. The incident is for planning: \
-                      staffing, postponing, hunting ahead. One open incident a scope.",
+        description: "More incidents are expected than the declared capacity or, without one, than \
+                      ordinary weeks have. The incident is for planning: staffing, postponing, hunting ahead. One open incident a scope.",
         severity: "Medium",
         query: include_str!("../kql/rules/predicted_attack_surge.kql"),
         frequency: "PT1H",
@@ -47,6 +47,7 @@ pub(crate) const RULES: [RuleDeclaration; 5] = [
             ("ProbabilityPercent", "ProbabilityPercent"),
             ("Expected", "Expected"),
             ("Capacity", "Capacity"),
+            ("CapacityKind", "CapacityKind"),
             ("Drivers", "Drivers"),
             ("ForetideRun", "RunId"),
             ("ForetideForecast", "ForecastId"),

@@ -54,7 +54,7 @@ const PARTS: [Part; 7] = [
     Part {
         name: "coming windows",
         heading: "Coming windows",
-        words: "Periods in which more incidents are expected than the SOC can carry. A probability here is \
+        words: "Periods in which incidents are expected to exceed the declared capacity or the usual upper load. A probability here is \
                 that of too much work, not of an attack.",
         query: include_str!("../kql/workbook/coming_windows.kql"),
         visualization: "table",

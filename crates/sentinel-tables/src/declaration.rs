@@ -61,15 +61,19 @@ pub struct Column {
     pub is_identifier: bool,
 }
 
-/// Which rows tell of the same thing.
+/// Which rows tell of the same thing. Of its rows the latest gives labels and conditions: the one
+/// with the greatest `TimeGenerated`, among those the one with the greatest `modified`; where both
+/// are the same, each value is the greatest of theirs, text by the order of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
-    /// Every row is a thing of its own.
+    /// Every row is a thing of its own, also one that is word for word like another.
     EachRow,
-    /// An append-only log: of the rows with the same key the latest counts, alone.
+    /// An append-only log: the latest row also says when the thing happened.
     Latest {
         /// What the rows of a thing have in common.
         key: &'static str,
+        /// When the row's content was last changed.
+        modified: &'static str,
     },
     /// The same thing is told again and again: it counts once, when it was first seen. In the
     /// workspace "first" looks back [`Identity::REPEATED_WITHIN_DAYS`].
@@ -91,9 +95,44 @@ impl Identity {
     pub fn key(self) -> Option<&'static str> {
         match self {
             Self::EachRow => None,
-            Self::Latest { key } | Self::First { key, .. } => Some(key),
+            Self::Latest { key, .. } | Self::First { key, .. } => Some(key),
         }
     }
+}
+
+/// A quantity in the unit of its measure. A row without one, with a negative one or with an unknown
+/// unit is set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantity {
+    /// The column with the number.
+    pub column: &'static str,
+    /// The column with its unit, where rows differ in that. No unit means the first of [`UNITS`].
+    pub unit: Option<&'static str>,
+}
+
+/// Names of units of volume, and how many of them make a megabyte. Case does not matter.
+pub const UNITS: [(&[&str], u32, u32); 4] = [
+    (&["MBytes", "MB"], 1, 1),
+    (&["GBytes", "GB"], 1000, 1),
+    (&["KBytes", "KB"], 1, 1000),
+    (&["Bytes", "B"], 1, 1_000_000),
+];
+
+/// Why a row is set aside by the query and by the files source alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Nothing says which thing it tells of.
+    MissingIdentity,
+    /// A moment that it must have is not there.
+    MissingTime,
+    /// A moment lies before 2000, or more than a day after the row was logged.
+    ImplausibleTime,
+    /// The quantity is not there.
+    MissingQuantity,
+    /// The quantity is negative.
+    NegativeQuantity,
+    /// The quantity is in a unit that is not known.
+    UnknownUnit,
 }
 
 /// How things become a number.
@@ -101,8 +140,8 @@ impl Identity {
 pub enum Counting {
     /// How many there are.
     Things,
-    /// The sum of a column.
-    Sum(&'static str),
+    /// The sum of a quantity.
+    Sum(Quantity),
     /// How many different ones there are; empty ones do not count. Counted exactly, which the
     /// `dcount` of KQL is not.
     Distinct(Text),
@@ -154,11 +193,35 @@ pub struct TableDeclaration {
     pub columns: &'static [Column],
     /// Which rows are the same thing.
     pub identity: Identity,
+    /// Moments that every row must have.
+    pub required: &'static [&'static str],
+    /// A thing of which any row holds one of these is never counted, whatever other rows say.
+    pub never: &'static [Condition],
     /// What is counted.
     pub measures: &'static [MeasureDeclaration],
 }
 
 impl TableDeclaration {
+    /// The moments of its rows beside `TimeGenerated`.
+    pub fn moments(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let moments = self
+            .columns
+            .iter()
+            .filter(|column| column.kind == Kind::Moment);
+        moments
+            .map(|column| column.name)
+            .filter(|name| *name != "TimeGenerated")
+    }
+
+    /// The quantities that its measures sum up.
+    pub fn quantities(&self) -> impl Iterator<Item = Quantity> + use<> {
+        let measures = self.measures.iter();
+        measures.filter_map(|measure| match measure.counting {
+            Counting::Sum(quantity) => Some(quantity),
+            Counting::Things | Counting::Distinct(_) => None,
+        })
+    }
+
     /// A column of this name, if it is read.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&'static Column> {

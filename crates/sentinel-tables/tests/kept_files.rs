@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use foretide_sentinel_tables::{schema_json, statements, tables_page};
+use foretide_sentinel_tables::{incidents_created_query, schema_json, statements, tables_page};
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -49,4 +49,10 @@ fn the_schema_and_the_page_are_kept() {
     expect_kept(&here().join("kql/schema.json"), &schema_json());
     let page: PathBuf = here().join("../../docs/TABLES.md");
     expect_kept(&page, &tables_page());
+}
+
+#[test]
+fn the_content_pack_counts_incidents_by_the_declared_conditions() {
+    let summary = here().join("../sentinel-content/kql/summary/incidents_created.kql");
+    expect_kept(&summary, &incidents_created_query());
 }

@@ -32,6 +32,7 @@ pub(crate) struct Record {
     first_error: Option<String>,
     warnings: u64,
     ends: Instant,
+    is_shown: bool,
 }
 
 impl Record {
@@ -58,12 +59,28 @@ impl Record {
             first_error: None,
             warnings: 0,
             ends: Instant::now() + limit,
+            is_shown: true,
         }
+    }
+
+    /// The same, but not shown as it comes: another step is.
+    pub(crate) fn in_the_background(self) -> Self {
+        Self {
+            is_shown: false,
+            ..self
+        }
+    }
+
+    /// Whether lines are shown as they come.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.is_shown
     }
 
     /// Shows and keeps a line of our own.
     pub(crate) fn note(&mut self, line: &str) {
-        println!("{line}");
+        if self.is_shown {
+            println!("{line}");
+        }
         self.keep(line);
     }
 

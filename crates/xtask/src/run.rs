@@ -155,11 +155,9 @@ fn pass_on(from: impl Read, to: &mut impl Write, record: &Mutex<&mut Record>) {
     for line in BufReader::new(from).split(b'\n') {
         let Ok(line) = line else { return };
         let text = String::from_utf8_lossy(&line);
-        record
-            .lock()
-            .expect("a reader of output does not panic")
-            .read_line(&text);
-        if writeln!(to, "{text}").is_err() {
+        let mut record = record.lock().expect("a reader of output does not panic");
+        record.read_line(&text);
+        if record.is_shown() && writeln!(to, "{text}").is_err() {
             return;
         }
     }

@@ -1,6 +1,12 @@
 //! The checks, in order.
 
-use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 
@@ -108,32 +114,65 @@ pub(crate) const ALL: [Step; 12] = [
     },
 ];
 
+/// Steps by when they run: a stage begins when the one before has ended. The steps of a stage's
+/// second list run beside those of its first, unseen until they end: setting up waits for the
+/// network, tests wait for counterparts.
+const STAGES: [[&[&str]; 2]; 3] = [
+    [&["fmt", "build"], &["setup"]],
+    [&["test"], &["proto", "policy", "chart", "kql", "doc"]],
+    [&["e2e", "browser", "clocks"], &[]],
+];
+
 /// Runs the selected checks, all of them even when one fails; whether all went well. What the
-/// selected checks need is always set up first.
+/// selected checks need is always set up.
 pub(crate) fn run(layout: &Layout, selection: &Selection) -> bool {
+    let begun = Instant::now();
     let mut outcomes = Vec::new();
-    for step in ALL {
-        if step.name != "setup" && !selection.includes(step.name) {
-            continue;
-        }
-        println!("\n== {}: {}", step.name, step.what);
-        outcomes.push(outcome(layout, selection, &step));
+    for [seen, beside] in STAGES {
+        let in_order = |names: &[&str], is_seen| -> Vec<Outcome> {
+            let wanted = ALL.iter().filter(|step| {
+                names.contains(&step.name)
+                    && (step.name == "setup" || selection.includes(step.name))
+            });
+            wanted
+                .map(|step| outcome(layout, selection, step, is_seen))
+                .collect()
+        };
+        let (seen, beside) = thread::scope(|scope| {
+            let beside = scope.spawn(|| in_order(beside, false));
+            let seen = in_order(seen, true);
+            (seen, beside.join().expect("a step does not panic"))
+        });
+        outcomes.extend(beside);
+        outcomes.extend(seen);
     }
     for left_out in &selection.left_out {
         println!("left out: {left_out}");
     }
-    summary::print(&outcomes)
+    summary::print(&outcomes, begun.elapsed())
 }
 
-fn outcome(layout: &Layout, selection: &Selection, step: &Step) -> Outcome {
-    let begun = std::time::Instant::now();
+fn outcome(layout: &Layout, selection: &Selection, step: &Step, is_seen: bool) -> Outcome {
+    let begun = Instant::now();
+    if is_seen {
+        println!("\n== {}: {}", step.name, step.what);
+    }
     let limit = Duration::from_secs(60 * step.minutes);
     let (result, record) = match Record::kept(&layout.logs(), step.name, limit) {
-        Ok(mut record) => ((step.run)(layout, selection, &mut record), record),
+        Ok(record) => {
+            let mut record = if is_seen {
+                record
+            } else {
+                record.in_the_background()
+            };
+            ((step.run)(layout, selection, &mut record), record)
+        }
         Err(error) => (Err(error), Record::unkept(limit)),
     };
-    if let Err(error) = &result {
-        println!("{} failed: {error:#}", step.name);
+    match &result {
+        Err(error) => println!("{} failed: {error:#}", step.name),
+        Ok(()) if !is_seen => println!("{}: {}: ok", step.name, step.what),
+        Ok(()) => {}
     }
     Outcome {
         name: step.name,

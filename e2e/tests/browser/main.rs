@@ -24,7 +24,6 @@ async fn a_person_looks_around_and_approves() -> anyhow::Result<()> {
     let soc = Soc::of(&installation)?;
     soc.forecast("attack_volume", contoso.now()).await?;
     let today = contoso.advance_to_today()?;
-    soc.forecast("attack_volume", today).await?;
     soc.forecast("risk_period", today).await?;
 
     let told = [

@@ -10,7 +10,7 @@ use foretide_e2e::{Contoso, Setup, Shape, Soc};
 use foretide_test_support::{Mlflow, or_skip, wait_until};
 use serde_json::{Value, json};
 
-const USE_CASE: &str = "risk_period";
+const USE_CASE: &str = "attack_volume";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn training_is_told_to_mlflow_and_outlives_its_absence() -> anyhow::Result<()> {

@@ -78,6 +78,19 @@ async fn killed_at(
     everything_is_there_once(&installation, &soc, &run_id).await
 }
 
+/// Hours of all series of the one forecast of a use case.
+async fn hours_forecast(soc: &Soc, use_case: &str) -> anyhow::Result<usize> {
+    let request = ListForecastsRequest {
+        use_case: use_case.to_owned(),
+        limit: 10,
+        ..ListForecastsRequest::default()
+    };
+    let answer = soc.operator.scorer().list_forecasts(request).await?;
+    let forecasts = answer.into_inner().forecasts;
+    assert_eq!(forecasts.len(), 1, "one forecast of {use_case}");
+    Ok(usize::try_from(forecasts[0].horizon_hours)? * forecasts[0].series_ids.len())
+}
+
 async fn everything_is_there_once(
     installation: &Installation,
     soc: &Soc,
@@ -95,19 +108,8 @@ async fn everything_is_there_once(
         .model_versions;
     assert_eq!(versions.len(), 1, "one model version");
 
-    let forecasts = soc
-        .operator
-        .scorer()
-        .list_forecasts(ListForecastsRequest {
-            use_case: USE_CASE.to_owned(),
-            limit: 10,
-            ..ListForecastsRequest::default()
-        })
-        .await?
-        .into_inner()
-        .forecasts;
-    assert_eq!(forecasts.len(), 1, "one forecast");
-    let hours = usize::try_from(forecasts[0].horizon_hours)? * forecasts[0].series_ids.len();
+    // the run's own and the one that it watches
+    let hours = hours_forecast(soc, USE_CASE).await? + hours_forecast(soc, "attack_volume").await?;
 
     let rows = installation.emulator.rows("PredictiveAlerting_CL");
     let keys: HashSet<&str> = rows

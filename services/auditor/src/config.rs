@@ -9,7 +9,7 @@ use foretide_domain::{Phase, UseCase, UseCaseId};
 use foretide_entra::IdentityConfig;
 use foretide_lake::LakeConfig;
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
-use foretide_policy::GateCriteria;
+use foretide_policy::{GateCriteria, WindowCriteria};
 use foretide_write_back::{ReadBackConfig, SinkChoice, SinkKind};
 use serde::Deserialize;
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub initial_phases: BTreeMap<UseCaseId, Phase>,
     /// What evaluations must look like.
     pub gate: GateCriteria,
+    /// What warnings of high-risk windows must look like, of use cases that watch for them.
+    pub window_gate: WindowCriteria,
     /// How far back evaluations count for the gate, days.
     pub gate_window_days: u32,
     /// How far back forecasts are looked for that are not evaluated yet, days.
@@ -73,6 +75,7 @@ impl Default for Config {
         Self {
             initial_phases: BTreeMap::new(),
             gate: GateCriteria::default(),
+            window_gate: WindowCriteria::default(),
             gate_window_days: 56,
             lookback_days: 30,
             write_back: None,
@@ -177,7 +180,16 @@ impl Config {
                 self.gate.settled_days.to_string(),
             );
         }
+        if !(1..=366).contains(&self.window_gate.settled_days) {
+            let got = self.window_gate.settled_days.to_string();
+            return refuse("window_gate.settled_days", days, got);
+        }
         let shares = [
+            (
+                "window_gate.precision_least",
+                self.window_gate.precision_least,
+            ),
+            ("window_gate.recall_least", self.window_gate.recall_least),
             ("gate.coverage_80_least", self.gate.coverage_80_least),
             ("gate.coverage_80_most", self.gate.coverage_80_most),
             ("gate.coverage_95_least", self.gate.coverage_95_least),

@@ -16,6 +16,7 @@ use crate::model::{EvaluateOutcome, Evaluation, IssuedForecast, PhaseState};
 use crate::service::{AUDITOR, Auditor, subject_of};
 use crate::sources::KnownCounts;
 use crate::storage::EvaluatedForecast;
+use crate::track_record::outcomes;
 
 /// Told about each stage: what is done, units finished, units in all.
 pub(crate) type Progress<'p> = &'p (dyn Fn(&str, usize, usize) + Send + Sync);
@@ -130,7 +131,15 @@ impl Auditor {
         counts: &KnownCounts,
         phase: Phase,
     ) -> Result<Option<Vec<Evaluation>>, AuditorError> {
-        let mut evaluations = Vec::new();
+        let judged = match self.declared(&request.use_case)?.trigger {
+            Some(_) => {
+                self.forecasts
+                    .judged(&request.use_case, forecast.id)
+                    .await?
+            }
+            None => vec![],
+        };
+        let (mut evaluations, mut windows) = (Vec::new(), Vec::new());
         for series_id in &forecast.series {
             let Some(actual) = counts.series.get(series_id) else {
                 tracing::warn!(series = %series_id, forecast = %forecast.id, "no counts for a series");
@@ -144,6 +153,9 @@ impl Auditor {
                 tracing::warn!(series = %series_id, forecast = %forecast.id, "no hour to compare");
                 continue;
             };
+            if series_id.is_total() {
+                windows = outcomes(forecast, &judged, actual);
+            }
             evaluations.push(Evaluation {
                 id: evaluation_id(forecast, series_id),
                 run_id: request.run_id,
@@ -171,6 +183,7 @@ impl Auditor {
             run_id: request.run_id,
             evaluated_at: request.as_of,
             evaluations,
+            windows,
             rows,
         };
         let stored = self.storage.store_evaluations(&evaluated).await?;
@@ -186,8 +199,7 @@ impl Auditor {
         evaluated: u32,
     ) -> Result<PhaseState, AuditorError> {
         let use_case = &request.use_case;
-        self.metrics
-            .verdict(use_case.as_str(), gate.verdict, gate.evidence.coverage_80);
+        self.metrics.verdict(use_case.as_str(), gate);
         if evaluated > 0 {
             let details = json!({"forecasts_evaluated": evaluated, "gate": gate});
             let event = Event {

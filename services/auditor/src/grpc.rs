@@ -11,6 +11,8 @@ use foretide_api::{
 };
 use foretide_audit_chain::{AuditRecord, CanonicalJson, Digest, Event};
 use foretide_domain::{Role, RunId};
+use foretide_forecasting::risk::Warnings;
+use foretide_policy::Verdict;
 use foretide_service_runtime::require;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,9 +20,10 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use crate::evaluate::EvaluateRequest;
-use crate::model::{Evaluation, PhaseState};
+use crate::model::{Evaluation, PhaseState, Standing};
 use crate::service::Auditor;
 use crate::storage::{AuditFilter, EvaluationFilter};
+use crate::track_record;
 
 /// Largest details of one event, bytes of canonical JSON.
 pub(crate) const MAX_DETAILS_BYTES: usize = 64 * 1024;
@@ -87,6 +90,19 @@ impl GovernanceService for GovernanceGrpc {
             .map_err(into_status)?;
         let evaluations = evaluations.into_iter().map(evaluation_message).collect();
         Ok(Response::new(wire::ListEvaluationsResponse { evaluations }))
+    }
+
+    async fn get_track_record(
+        &self,
+        request: Request<wire::GetTrackRecordRequest>,
+    ) -> Result<Response<wire::GetTrackRecordResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let wire::GetTrackRecordRequest { use_case } = request.into_inner();
+        let use_case = use_case_id("use_case", &use_case).map_err(into_status)?;
+        let now = self.auditor.clock.now();
+        let standing = self.auditor.standing(&use_case, now).await;
+        let track_record = Some(standing_message(standing.map_err(into_status)?));
+        Ok(Response::new(wire::GetTrackRecordResponse { track_record }))
     }
 
     async fn get_phase(
@@ -350,6 +366,46 @@ fn evaluation_message(evaluation: Evaluation) -> wire::Evaluation {
         coverage_95: score.coverage_95,
         model_name: evaluation.model_name,
         model_version: evaluation.model_version,
+    }
+}
+
+fn standing_message(standing: Standing) -> wire::TrackRecord {
+    let summary = track_record::summary(&standing);
+    let verdict = match standing.gate.verdict {
+        Verdict::Pass => wire::Verdict::Pass,
+        Verdict::Fail => wire::Verdict::Fail,
+        Verdict::Inconclusive => wire::Verdict::Inconclusive,
+    };
+    let hours = standing.hours;
+    let warnings = |warnings: Warnings| wire::Warnings {
+        hits: warnings.hits,
+        misses: warnings.misses,
+        false_alarms: warnings.false_alarms,
+    };
+    wire::TrackRecord {
+        use_case: standing.use_case.to_string(),
+        verdict: verdict.into(),
+        reasons: standing.gate.reasons,
+        settled_days: standing.settled_days,
+        settled_days_needed: standing.settled_days_needed,
+        hours: Some(wire::HourlyRecord {
+            hours: hours.hours,
+            coverage_80: hours.coverage_80,
+            coverage_95: hours.coverage_95,
+            pinball: hours.pinball,
+            naive_pinball: hours.naive_pinball,
+        }),
+        windows: standing.windows.map(|record| wire::WindowRecord {
+            windows: record.windows,
+            judgements: record.judgements,
+            warnings: Some(warnings(record.warnings)),
+            baseline: Some(warnings(record.baseline)),
+            baseline_windows: record.baseline_windows,
+            brier: record.brier,
+            base_rate_brier: record.base_rate_brier,
+            lead_hours: record.lead_hours,
+        }),
+        summary,
     }
 }
 

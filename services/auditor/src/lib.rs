@@ -1,8 +1,10 @@
 //! Step 5, audit: settled forecasts evaluated, phases kept, the audit chain.
 //!
 //! Once all hours of a forecast are settled, the auditor holds it against what happened and against
-//! what seasonal naive would have said, series by series, and stores the evaluation. From the newest
-//! evaluations a three-valued gate says pass, fail or inconclusive. A fail lowers the use case's phase
+//! what seasonal naive would have said, series by series, and stores the evaluation; windows that were
+//! judged for high-risk periods are held against their load. From the newest evaluations, or from the
+//! windows of a use case that watches for such periods, a three-valued gate says pass, fail or
+//! inconclusive. A fail lowers the use case's phase
 //! to shadow at once; only a person raises one, one step at a time, with a passed gate. Evaluations go
 //! to `AI_Governance_CL` through an outbox.
 //!
@@ -25,6 +27,7 @@ mod service;
 mod signer;
 mod sources;
 mod storage;
+mod track_record;
 mod verification;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What the auditor counts.
 
-use foretide_policy::Verdict;
+use foretide_policy::{GateEvidence, GateReport};
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::{KeyValue, global};
 
@@ -50,14 +50,16 @@ impl Metrics {
         self.forecasts_evaluated.add(1, &[use_case_label(use_case)]);
     }
 
-    pub(crate) fn verdict(&self, use_case: &str, verdict: Verdict, coverage_80: f64) {
+    pub(crate) fn verdict(&self, use_case: &str, gate: &GateReport) {
         let labels = [
             use_case_label(use_case),
-            KeyValue::new("verdict", verdict.to_string()),
+            KeyValue::new("verdict", gate.verdict.to_string()),
         ];
         self.verdicts.add(1, &labels);
-        self.coverage_80
-            .record(coverage_80, &[use_case_label(use_case)]);
+        if let GateEvidence::Hours(evidence) = gate.evidence {
+            self.coverage_80
+                .record(evidence.coverage_80, &[use_case_label(use_case)]);
+        }
     }
 
     pub(crate) fn demotion(&self, use_case: &str) {

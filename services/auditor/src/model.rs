@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use foretide_domain::{ForecastId, Phase, Quantiles, RunId, SeriesId, TimeSpan, UseCaseId};
+use foretide_forecasting::risk::{SettledWindow, TrackRecord};
+use foretide_policy::{Evidence, GateReport};
 use uuid::Uuid;
 
 /// A forecast that was issued, without its values.
@@ -9,6 +11,8 @@ use uuid::Uuid;
 pub(crate) struct IssuedForecast {
     /// Which forecast.
     pub(crate) id: ForecastId,
+    /// When it was issued.
+    pub(crate) issued_at: DateTime<Utc>,
     /// The hours it is for.
     pub(crate) span: TimeSpan,
     /// Model that made it.
@@ -86,6 +90,46 @@ pub(crate) struct SeriesScore {
     pub(crate) coverage_80: f64,
     /// Share of hours inside the 95% interval.
     pub(crate) coverage_95: f64,
+}
+
+/// A window of a forecast as it was judged when the forecast was issued.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct JudgedWindow {
+    /// When.
+    pub(crate) span: TimeSpan,
+    /// P(load > capacity).
+    pub(crate) probability: f64,
+    /// What the load is compared with.
+    pub(crate) capacity: f64,
+    /// Whether it was raised.
+    pub(crate) is_raised: bool,
+    /// Whether the baseline would have raised it, where it could judge.
+    pub(crate) baseline_raised: Option<bool>,
+}
+
+/// A judged window that is over, with its load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct WindowOutcome {
+    /// What was foreseen, and whether it came true.
+    pub(crate) settled: SettledWindow,
+    /// When it was over.
+    pub(crate) end: DateTime<Utc>,
+    /// What the load was compared with.
+    pub(crate) capacity: f64,
+    /// What arrived in it.
+    pub(crate) load: f64,
+}
+
+/// How right a use case was, and what its gate says of that.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) use_case: UseCaseId,
+    pub(crate) gate: GateReport,
+    pub(crate) settled_days: u32,
+    pub(crate) settled_days_needed: u32,
+    pub(crate) hours: Evidence,
+    /// Nothing without a trigger.
+    pub(crate) windows: Option<TrackRecord>,
 }
 
 /// How far a use case may go, since when and why.

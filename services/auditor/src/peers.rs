@@ -4,17 +4,19 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_api::features::v1::{GetActualsRequest, SeriesHistory};
 use foretide_api::scoring::v1::{
-    Forecast, ForecastPoint, GetForecastRequest, ListForecastsRequest,
+    self as scoring, Forecast, ForecastPoint, GetForecastRequest, ListForecastsRequest,
+    ListJudgedWindowsRequest,
 };
 use foretide_api::{
-    FieldError, moment, optional_moment, quantiles, series_id, span_message, timestamp, uuid_field,
+    FieldError, moment, optional_moment, quantiles, series_id, span, span_message, timestamp,
+    uuid_field,
 };
 use foretide_domain::{ForecastId, SeriesId, TimeSpan, UseCaseId};
 use foretide_service_runtime::Peers;
 use tonic::Status;
 
 use crate::error::AuditorError;
-use crate::model::{ForecastHour, HourlyCounts, IssuedForecast};
+use crate::model::{ForecastHour, HourlyCounts, IssuedForecast, JudgedWindow};
 use crate::sources::{Actuals, Forecasts, KnownCounts};
 
 /// Forecasts asked for at a time: the most the scorer lists.
@@ -97,10 +99,42 @@ impl Forecasts for GrpcSources {
         let parsed: Result<Vec<_>, FieldError> = points.iter().map(hour).collect();
         parsed.map_err(unusable("scorer"))
     }
+
+    async fn judged(
+        &self,
+        use_case: &UseCaseId,
+        forecast: ForecastId,
+    ) -> Result<Vec<JudgedWindow>, AuditorError> {
+        let request = ListJudgedWindowsRequest {
+            use_case: use_case.to_string(),
+            forecast_id: forecast.to_string(),
+        };
+        let response = self.peers.scorer().list_judged_windows(request).await;
+        let windows = response.map_err(failed("scorer"))?.into_inner().windows;
+        let parsed: Result<Vec<_>, FieldError> = windows.iter().map(judged).collect();
+        parsed.map_err(unusable("scorer"))
+    }
+}
+
+fn judged(window: &scoring::JudgedWindow) -> Result<JudgedWindow, FieldError> {
+    let number = |field, value: f64| {
+        let is_number = value.is_finite() && value >= 0.0;
+        is_number
+            .then_some(value)
+            .ok_or_else(|| FieldError::new(field, "must be a number of 0 or more"))
+    };
+    Ok(JudgedWindow {
+        span: span("span", window.span)?,
+        probability: number("probability", window.probability)?.min(1.0),
+        capacity: number("capacity", window.capacity)?,
+        is_raised: window.raised,
+        baseline_raised: window.baseline_raised,
+    })
 }
 
 fn issued(forecast: Forecast) -> Result<IssuedForecast, FieldError> {
     let start = moment("start", forecast.start)?;
+    let issued_at = moment("issued_at", forecast.issued_at)?;
     if !(1..=LONGEST_HORIZON).contains(&forecast.horizon_hours) {
         return Err(FieldError::new("horizon_hours", "must be from 1 to 336"));
     }
@@ -112,6 +146,7 @@ fn issued(forecast: Forecast) -> Result<IssuedForecast, FieldError> {
         .collect();
     Ok(IssuedForecast {
         id: uuid_field("forecast_id", &forecast.forecast_id)?,
+        issued_at,
         span: TimeSpan {
             start,
             end: start + horizon,

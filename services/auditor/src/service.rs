@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use foretide_audit_chain::{AuditRecord, CanonicalJson, Event};
-use foretide_domain::{Phase, Principal, SharedClock, TimeSpan, UseCase, UseCaseId};
-use foretide_policy::{GateReport, PhaseActor, PhaseRefusal, change_phase, judge};
+use foretide_domain::{Phase, Principal, SharedClock, UseCase, UseCaseId};
+use foretide_policy::{GateReport, PhaseActor, PhaseRefusal, change_phase};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,8 +20,6 @@ use crate::storage::{AuditFilter, EvaluationFilter, Storage};
 
 /// Name under which the auditor itself stands in the audit chain.
 pub(crate) const AUDITOR: &str = "service:auditor";
-/// Evaluations the gate looks at: more than a year of daily forecasts of a total.
-const GATE_EVALUATIONS: u64 = 10_000;
 
 /// The auditor's use cases.
 pub(crate) struct Auditor {
@@ -158,31 +156,6 @@ impl Auditor {
         }
         let other = self.phase(&from.use_case).await?;
         Err(PhaseRefusal::NoChange(other.phase).into())
-    }
-
-    /// What the gate says of the newest evaluations: those of the total series, or of all series
-    /// where there is no total.
-    pub(crate) async fn gate(
-        &self,
-        use_case: &UseCaseId,
-        as_of: chrono::DateTime<chrono::Utc>,
-    ) -> Result<GateReport, AuditorError> {
-        let window = chrono::TimeDelta::days(i64::from(self.config.gate_window_days));
-        let mut filter = EvaluationFilter {
-            use_case: Some(use_case.clone()),
-            series_id: Some(foretide_domain::SeriesId::total(use_case.clone())),
-            begins: TimeSpan::new(as_of - window, as_of),
-            limit: GATE_EVALUATIONS,
-        };
-        let mut evaluations = self.storage.evaluations(&filter).await?;
-        if evaluations.is_empty() {
-            filter.series_id = None;
-            evaluations = self.storage.evaluations(&filter).await?;
-        }
-        Ok(judge(
-            &crate::evaluate::evidence(&evaluations),
-            &self.config.gate,
-        ))
     }
 
     pub(crate) async fn evaluations(

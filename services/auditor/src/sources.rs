@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use foretide_domain::{ForecastId, SeriesId, TimeSpan, UseCaseId};
 
 use crate::error::AuditorError;
-use crate::model::{ForecastHour, HourlyCounts, IssuedForecast};
+use crate::model::{ForecastHour, HourlyCounts, IssuedForecast, JudgedWindow};
 
 /// Counts as they were known at a moment.
 #[derive(Debug, Clone)]
@@ -41,6 +41,16 @@ pub(crate) trait Forecasts: Send + Sync + 'static {
         forecast: ForecastId,
         series: &SeriesId,
     ) -> Result<Vec<ForecastHour>, AuditorError>;
+
+    /// The windows of a forecast as they were judged, in order of time.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    async fn judged(
+        &self,
+        use_case: &UseCaseId,
+        forecast: ForecastId,
+    ) -> Result<Vec<JudgedWindow>, AuditorError>;
 }
 
 /// What happened.

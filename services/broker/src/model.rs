@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use foretide_audit_chain::CanonicalJson;
 use foretide_domain::{
-    ActionKind, ForecastId, Phase, ProposalId, RiskWindowId, RunId, TimeSpan, UseCaseId,
+    ActionKind, CapacityKind, ForecastId, Phase, ProposalId, RiskWindowId, RunId, TimeSpan,
+    UseCaseId,
 };
 use foretide_policy::{PayloadHash, PolicyVersion, Standing, State};
 
@@ -192,12 +193,14 @@ pub(crate) struct RiskWindow {
     pub(crate) scope: String,
     /// When it is.
     pub(crate) span: TimeSpan,
-    /// P(load > capacity).
+    /// P(load of the whole period > its capacity).
     pub(crate) probability: f64,
     /// Incidents expected in it.
     pub(crate) expected: f64,
-    /// Incidents that can be carried in it.
+    /// Incidents that it is compared with.
     pub(crate) capacity: f64,
+    /// Where that number comes from.
+    pub(crate) capacity_kind: CapacityKind,
     /// The rule that raised it.
     pub(crate) trigger: String,
     /// False for a baseline that is only recorded.

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_api::governance::v1::{AppendAuditRequest, GetPhaseRequest};
 use foretide_api::scoring::v1 as scoring;
-use foretide_api::{FieldError, moment, phase, series_id, span, span_message, uuid_field};
+use foretide_api::{
+    FieldError, capacity_kind, moment, phase, series_id, span, span_message, uuid_field,
+};
 use foretide_domain::{ForecastId, TimeSpan, UseCaseId};
 use foretide_service_runtime::Peers;
 use tonic::{Code, Status};
@@ -126,6 +128,7 @@ fn risk_window(window: scoring::RiskWindow) -> Result<RiskWindow, FieldError> {
         probability: number("probability", window.probability)?.min(1.0),
         expected: number("expected", window.expected)?,
         capacity: number("capacity", window.capacity)?,
+        capacity_kind: capacity_kind("capacity_kind", window.capacity_kind)?,
         trigger: window.trigger,
         acts: window.acts,
         drivers: drivers?,

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_audit_chain::CanonicalJson;
-use foretide_domain::{ActionKind, Phase, Principal, ProposalId, RunId, UseCase, UseCaseId};
+use foretide_domain::{
+    ActionKind, CapacityKind, Phase, Principal, ProposalId, RunId, UseCase, UseCaseId,
+};
 use foretide_policy::{PayloadHash, State, Validity, Withheld, approval_needed, may_propose};
 use foretide_sentinel_arm::{PlanningIncident, Severity};
 use foretide_teams::{Fact, NoticeDriver, RiskNotice};
@@ -233,7 +235,7 @@ impl Broker {
                 Fact::new("When", period),
                 Fact::new("Probability", format!("{percent}%")),
                 Fact::new("Expected incidents", format!("{:.1}", window.expected)),
-                Fact::new("Capacity", format!("{:.1}", window.capacity)),
+                Fact::new("Capacity", capacity(window)),
                 Fact::new("Raised by", window.trigger.as_str()),
                 Fact::new("Model", forecast.model.as_str()),
                 Fact::new(
@@ -401,6 +403,7 @@ fn incident_of(
         detail("Probability", format!("{}%", percent(window))),
         detail("Expected", format!("{:.1}", window.expected)),
         detail("Capacity", format!("{:.1}", window.capacity)),
+        detail("CapacityKind", window.capacity_kind.name().to_owned()),
         detail("Rule", window.trigger.clone()),
         detail("Model", forecast.model.clone()),
         detail("Run", request.run_id.to_string()),
@@ -422,16 +425,25 @@ fn incident_of(
     }
 }
 
-/// P(load > capacity) in whole percent.
+/// The number and where it comes from: `20.0 (declared capacity)`.
+fn capacity(window: &RiskWindow) -> String {
+    format!("{:.1} ({})", window.capacity, window.capacity_kind.title())
+}
+
+/// P(load of the period > its capacity) in whole percent.
 fn percent(window: &RiskWindow) -> f64 {
     (window.probability * 100.0).round()
 }
 
 fn summary(window: &RiskWindow) -> String {
     let (hours, percent) = (window.span.hours(), percent(window));
+    let compared = match window.capacity_kind {
+        CapacityKind::Declared => "the declared capacity is",
+        CapacityKind::Usual => "the usual upper load, learned from earlier weeks, is",
+    };
     format!(
-        "{:.1} incidents are expected in these {hours} hours; the SOC carries up to {:.1}. \
-         The load exceeds that with a probability of {percent}%.",
+        "{:.1} incidents are expected in these {hours} hours; {compared} {:.1}. \
+         Their number exceeds that with a probability of {percent}%.",
         window.expected, window.capacity
     )
 }

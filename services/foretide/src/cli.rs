@@ -81,6 +81,15 @@ pub(crate) enum Command {
     /// How far each use case may go.
     #[command(subcommand)]
     Phase(PhaseCommand),
+    /// How right the forecasts and warnings were, and what the gate of each use case says.
+    TrackRecord {
+        /// Only this use case; all otherwise.
+        use_case: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Tables, rules, hunting queries and the workbook in the Sentinel workspace.
     #[command(subcommand)]
     Content(ContentCommand),

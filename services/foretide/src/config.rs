@@ -222,6 +222,8 @@ impl Config {
                 ));
             }
         }
+        UseCase::validate_together(&self.use_cases)
+            .map_err(|error| refused(path, "use_cases", error.to_string()))?;
         if self.use_cases.is_empty() {
             return Err(refused(
                 path,

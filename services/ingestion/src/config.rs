@@ -296,7 +296,7 @@ impl FilesConfig {
         }
         for (at, counts) in self.counts.iter().enumerate() {
             for labels in counts.series.values() {
-                let known = crate::tables::known_severity(&labels.severity);
+                let known = foretide_sentinel_tables::known_severity(&labels.severity);
                 if !labels.severity.is_empty() && known != Some(labels.severity.as_str()) {
                     let key = format!("files.counts[{at}].series.severity");
                     return refuse(key, "High, Medium, Low or Informational", &labels.severity);

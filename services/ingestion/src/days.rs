@@ -1,11 +1,12 @@
 //! From the events of a day to its buckets.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use foretide_domain::Measure;
 use foretide_lake::buckets::BucketRow;
-use foretide_sentinel_tables::Counting;
+use foretide_sentinel_tables::{Counting, Identity};
 
 use crate::event::{Event, Stream, Thing};
 
@@ -20,34 +21,58 @@ pub(crate) struct DayState {
 /// What a batch of events did to a day.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
-    /// Events that said something new, in the order given.
+    /// Events that said something new; of things, what is known of each now.
     pub(crate) fresh: Vec<Event>,
     /// Events that were known already, word for word or superseded.
     pub(crate) duplicates: u64,
-    /// For incidents: closings that no longer stand and closings that now do.
-    pub(crate) closings: Vec<Event>,
+    /// For things: what no longer counts where it did, and what counts where it did not.
+    pub(crate) placed: Vec<Event>,
 }
 
 impl DayState {
     /// Takes events in; the latest version of each thing stays.
     pub(crate) fn merge(&mut self, stream: Stream, events: Vec<Event>) -> Merged {
+        match stream {
+            Stream::Things(measure) => self.merge_things(measure, events),
+            Stream::Measured(_) | Stream::Counts(_) => self.merge_events(events),
+        }
+    }
+
+    fn merge_events(&mut self, events: Vec<Event>) -> Merged {
         let mut merged = Merged::default();
-        let mut before: BTreeMap<u128, Option<Event>> = BTreeMap::new();
         for event in events {
             let known = self.latest.get(&event.key);
             if known.is_some_and(|known| is_known(known, &event)) {
                 merged.duplicates += 1;
                 continue;
             }
-            if tracks_closings(stream) {
-                before.entry(event.key).or_insert_with(|| known.cloned());
-            }
             self.latest.insert(event.key, event.clone());
             merged.fresh.push(event);
         }
+        merged
+    }
+
+    fn merge_things(&mut self, measure: Measure, rows: Vec<Event>) -> Merged {
+        let identity = foretide_sentinel_tables::table(measure.table()).identity;
+        let mut merged = Merged::default();
+        let mut before: BTreeMap<u128, Option<Event>> = BTreeMap::new();
+        for row in rows {
+            let known = self.latest.get(&row.key);
+            let now = known.map_or_else(|| row.clone(), |known| joined(identity, known, &row));
+            if known == Some(&now) {
+                merged.duplicates += 1;
+                continue;
+            }
+            before.entry(now.key).or_insert_with(|| known.cloned());
+            self.latest.insert(now.key, now);
+        }
         for (key, before) in before {
             if let Some(after) = self.latest.get(&key) {
-                merged.closings.extend(closings(before.as_ref(), after));
+                let was = before.and_then(|before| placed(identity, &before));
+                merged
+                    .placed
+                    .extend(moved(was, placed(identity, after), after));
+                merged.fresh.push(after.clone());
             }
         }
         merged
@@ -67,26 +92,57 @@ fn is_known(known: &Event, event: &Event) -> bool {
     event.version < known.version || event == known
 }
 
-fn tracks_closings(stream: Stream) -> bool {
-    stream == Stream::Table(foretide_domain::SentinelTable::SecurityIncident)
+/// What two rows of a thing tell together, whichever is read first: the rules of [`Identity`].
+fn joined(identity: Identity, one: &Event, other: &Event) -> Event {
+    let age = |event: &Event| (event.version, event.modified);
+    let newest = match age(one).cmp(&age(other)) {
+        Ordering::Less => other.clone(),
+        Ordering::Greater => one.clone(),
+        Ordering::Equal => Event {
+            at: one.at.max(other.at),
+            counts: one.counts | other.counts,
+            severity: one.severity.as_str().max(&other.severity).to_owned(),
+            product: one.product.as_str().max(&other.product).to_owned(),
+            tactic: one.tactic.as_str().max(&other.tactic).to_owned(),
+            ..one.clone()
+        },
+    };
+    let at = match identity {
+        Identity::First { .. } => one.at.into_iter().chain(other.at).min(),
+        Identity::Latest { .. } | Identity::EachRow => newest.at,
+    };
+    Event {
+        at,
+        event_time: one.event_time,
+        seen: one.seen.min(other.seen),
+        never: one.never | other.never,
+        ..newest
+    }
 }
 
-/// The closing of an incident is an event of its own, on the day of closing.
-fn closings(before: Option<&Event>, after: &Event) -> Vec<Event> {
-    let closing = |incident: &Event, at: i64, stands: bool| Event {
-        event_time: at,
-        version: after.version,
-        counts: stands,
-        closed_time: None,
-        ..incident.clone()
+/// A thing as it is counted, if it is.
+fn placed(identity: Identity, thing: &Event) -> Option<Event> {
+    let at = match identity {
+        Identity::First { .. } => thing.at.or(Some(thing.seen)),
+        Identity::Latest { .. } | Identity::EachRow => thing.at,
     };
-    let was = before.and_then(|before| before.closed_time);
-    let withdrawn = before
-        .zip(was)
-        .filter(|(_, was)| Some(*was) != after.closed_time)
-        .map(|(before, was)| closing(before, was, false));
-    let standing = after.closed_time.map(|at| closing(after, at, true));
-    withdrawn.into_iter().chain(standing).collect()
+    let event_time = at.filter(|_| thing.counts && !thing.never)?;
+    Some(Event {
+        event_time,
+        ..thing.clone()
+    })
+}
+
+/// What changes where a thing is counted.
+fn moved(was: Option<Event>, is: Option<Event>, after: &Event) -> impl Iterator<Item = Event> {
+    let at = is.as_ref().map(|is| is.event_time);
+    let withdrawn = was.filter(|was| Some(was.event_time) != at);
+    let withdrawn = withdrawn.map(|was| Event {
+        version: after.version,
+        counts: false,
+        ..was
+    });
+    withdrawn.into_iter().chain(is)
 }
 
 /// The buckets of a measure on a day, from the states of its streams.
@@ -97,11 +153,11 @@ pub(crate) fn buckets(
 ) -> Vec<BucketRow> {
     let mut sums: BTreeMap<(i64, &str, &str, &str), f64> = BTreeMap::new();
     for (stream, state) in states {
-        let counted = match stream {
-            Stream::Counts(_) => amounts(state),
-            _ => counts(measure, state),
+        let counting = match stream {
+            Stream::Counts(_) => None,
+            _ => Some(foretide_sentinel_tables::measure(measure).counting),
         };
-        for (place, value) in counted {
+        for (place, value) in counted(measure, counting, state) {
             *sums.entry(place).or_default() += value;
         }
     }
@@ -131,58 +187,20 @@ pub(crate) fn buckets(
 
 type Place<'a> = (i64, &'a str, &'a str, &'a str);
 
-fn counts(measure: Measure, state: &DayState) -> Vec<(Place<'_>, f64)> {
-    let events = state.events();
-    let placed = |event: &&'_ Event| hour_of(event);
-    match measure {
-        Measure::Incidents | Measure::Alerts => {
-            events.iter().map(|event| (labelled(event), 1.0)).collect()
+/// Places and values; without a way of counting, the amounts as they are.
+fn counted<'e>(
+    measure: Measure,
+    counting: Option<Counting>,
+    state: &'e DayState,
+) -> Vec<(Place<'e>, f64)> {
+    let events = state.events().into_iter().filter(|event| event.counts);
+    let places = events.map(|event| (labelled(event), event));
+    match counting {
+        Some(Counting::Things) => places.map(|(place, _)| (place, 1.0)).collect(),
+        None | Some(Counting::Sum(_)) => {
+            places.map(|(place, event)| (place, event.amount)).collect()
         }
-        Measure::IncidentsClosed => events
-            .iter()
-            .filter(|event| event.counts)
-            .map(|event| (labelled(event), 1.0))
-            .collect(),
-        Measure::FailedLogins => events
-            .iter()
-            .filter(|event| event.counts)
-            .map(|event| ((placed(event), "", "", ""), 1.0))
-            .collect(),
-        Measure::ThreatIndicators => events
-            .iter()
-            .map(|event| ((placed(event), "", "", ""), 1.0))
-            .collect(),
-        Measure::IngestedMegabytes => events
-            .iter()
-            .map(|event| {
-                (
-                    (placed(event), "", event.product.as_str(), ""),
-                    event.amount,
-                )
-            })
-            .collect(),
-        Measure::UniqueSourceIpsDaily => {
-            let addresses: BTreeSet<Thing> =
-                events.iter().filter_map(|event| event.address).collect();
-            distinct(addresses.into_iter().map(|_| 0))
-        }
-        Measure::UniqueAttackerIps => {
-            let addresses: BTreeSet<(i64, Thing)> = events
-                .iter()
-                .filter_map(|event| Some((hour_of(event), event.address?)))
-                .collect();
-            distinct(addresses.into_iter().map(|(hour, _)| hour))
-        }
-        _ => as_declared(measure, &events),
-    }
-}
-
-fn as_declared<'e>(measure: Measure, events: &[&'e Event]) -> Vec<(Place<'e>, f64)> {
-    let places = events.iter().map(|event| (labelled(event), event));
-    match foretide_sentinel_tables::measure(measure).counting {
-        Counting::Things => places.map(|(place, _)| (place, 1.0)).collect(),
-        Counting::Sum(_) => places.map(|(place, event)| (place, event.amount)).collect(),
-        Counting::Distinct(_) => {
+        Some(Counting::Distinct(_)) => {
             let different: BTreeSet<(Place<'_>, Thing)> = places
                 .filter_map(|((hour, severity, product, tactic), event)| {
                     // a day is one place, whatever the hour
@@ -196,18 +214,6 @@ fn as_declared<'e>(measure: Measure, events: &[&'e Event]) -> Vec<(Place<'e>, f6
                 .collect()
         }
     }
-}
-
-fn distinct(hours: impl Iterator<Item = i64>) -> Vec<(Place<'static>, f64)> {
-    hours.map(|hour| ((hour, "", "", ""), 1.0)).collect()
-}
-
-fn amounts(state: &DayState) -> Vec<(Place<'_>, f64)> {
-    state
-        .events()
-        .into_iter()
-        .map(|event| (labelled(event), event.amount))
-        .collect()
 }
 
 fn labelled(event: &Event) -> Place<'_> {
@@ -226,24 +232,22 @@ fn hour_of(event: &Event) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use foretide_domain::SentinelTable;
     use proptest::prelude::*;
 
     use super::*;
 
-    const INCIDENTS: Stream = Stream::Table(SentinelTable::SecurityIncident);
+    const THINGS: Stream = Stream::Things(Measure::Incidents);
     const MIDNIGHT: i64 = 1_795_132_800_000; // 2026-11-20
 
-    fn day() -> NaiveDate {
-        crate::event::day_of(MIDNIGHT)
-    }
-
-    fn incident(key: u128, version: i64, severity: &str, closed: Option<i64>) -> Event {
+    fn row(key: u128, version: i64, severity: &str, at: Option<i64>) -> Event {
         Event {
             key,
-            event_time: MIDNIGHT + HOUR_MS * 9,
+            event_time: MIDNIGHT,
             version,
-            closed_time: closed,
+            modified: version,
+            seen: version,
+            at,
+            never: false,
             counts: true,
             severity: severity.to_owned(),
             product: "P".to_owned(),
@@ -253,76 +257,91 @@ mod tests {
         }
     }
 
-    fn count(state: &DayState, severity: &str) -> f64 {
-        buckets(Measure::Incidents, day(), &[(INCIDENTS, state)])
-            .iter()
-            .filter(|row| row.severity == severity)
-            .map(|row| row.value)
-            .sum()
+    /// The severities that are counted on the day of a moment, after rows were read one by one.
+    fn counted_on(moment: i64, rows: &[Event]) -> Vec<String> {
+        let (mut things, mut day) = (DayState::default(), DayState::default());
+        for row in rows {
+            for placed in things.merge(THINGS, vec![row.clone()]).placed {
+                if placed.day() == crate::event::day_of(moment) {
+                    day.merge(Stream::Measured(Measure::Incidents), vec![placed]);
+                }
+            }
+        }
+        let states = [(Stream::Measured(Measure::Incidents), &day)];
+        let rows = buckets(Measure::Incidents, crate::event::day_of(moment), &states);
+        rows.into_iter().map(|row| row.severity).collect()
     }
 
     #[test]
-    fn an_incident_counts_once_with_its_latest_severity() {
-        let mut state = DayState::default();
-        let rows = vec![
-            incident(1, 10, "Low", None),
-            incident(1, 30, "High", None),
-            incident(1, 20, "Medium", None),
+    fn a_thing_counts_once_with_its_latest_row() {
+        let at = Some(MIDNIGHT + 9 * HOUR_MS);
+        let rows = [
+            row(1, 10, "Low", at),
+            row(1, 30, "High", at),
+            row(1, 20, "Medium", at),
         ];
-        let merged = state.merge(INCIDENTS, rows);
-        assert_eq!((merged.fresh.len(), merged.duplicates), (2, 1));
-        assert_eq!((count(&state, "High"), count(&state, "Low")), (1.0, 0.0));
+        assert_eq!(counted_on(MIDNIGHT, &rows), ["High"]);
+        let mut state = DayState::default();
+        let merged = state.merge(THINGS, rows.to_vec());
+        assert_eq!((merged.fresh.len(), merged.duplicates), (1, 1));
     }
 
     #[test]
-    fn reopening_withdraws_the_closing() {
-        let mut state = DayState::default();
-        let closed_at = MIDNIGHT + HOUR_MS * 30;
-        let first = state.merge(INCIDENTS, vec![incident(1, 10, "Low", Some(closed_at))]);
-        assert_eq!(first.closings.len(), 1);
-        assert!(first.closings[0].counts);
-        let second = state.merge(INCIDENTS, vec![incident(1, 20, "Low", None)]);
-        assert_eq!(second.closings.len(), 1);
-        assert!(!second.closings[0].counts);
+    fn what_moves_or_is_withdrawn_is_counted_there_no_more() {
+        let (first, second) = (MIDNIGHT + HOUR_MS, MIDNIGHT + 30 * HOUR_MS);
+        let mut rows = vec![
+            row(1, 10, "Low", Some(first)),
+            row(1, 20, "Low", Some(second)),
+        ];
+        assert_eq!(counted_on(first, &rows).len(), 0);
+        assert_eq!(counted_on(second, &rows).len(), 1);
+        rows.push(row(1, 30, "Low", None));
+        assert_eq!(counted_on(second, &rows).len(), 0);
+    }
 
-        let mut closing_day = DayState::default();
-        closing_day.merge(Stream::IncidentClosings, first.closings);
-        let closed = |state: &DayState| {
-            buckets(
-                Measure::IncidentsClosed,
-                crate::event::day_of(closed_at),
-                &[(Stream::IncidentClosings, state)],
-            )
-            .len()
+    #[test]
+    fn a_thing_that_is_never_counted_stays_so() {
+        let at = Some(MIDNIGHT);
+        let ours = Event {
+            never: true,
+            ..row(1, 10, "Low", at)
         };
-        assert_eq!(closed(&closing_day), 1);
-        closing_day.merge(Stream::IncidentClosings, second.closings);
-        assert_eq!(closed(&closing_day), 0);
+        for rows in [
+            [ours.clone(), row(1, 20, "High", at)],
+            [row(1, 20, "High", at), ours],
+        ] {
+            assert_eq!(counted_on(MIDNIGHT, &rows).len(), 0);
+        }
     }
 
     proptest! {
-        /// Any order of the rows, any of them twice: the buckets are the same.
+        /// Any order of the rows, any of them twice, ties among them: the same is known in the end.
         #[test]
         fn order_and_repetition_do_not_matter(
-            rows in prop::collection::vec((0_u128..5, 0_i64..1000, 0..4_usize), 1..30),
+            rows in prop::collection::vec((0_u128..4, 0_i64..4, 0_i64..2, 0..4_usize, any::<bool>()), 1..30),
             seed in any::<u64>(),
         ) {
             let severities = ["High", "Medium", "Low", "Informational"];
-            let mut seen = BTreeSet::new();
             let rows: Vec<Event> = rows
                 .into_iter()
-                .filter(|(key, version, _)| seen.insert((*key, *version)))
-                .map(|(key, version, severity)| incident(key, version, severities[severity], None))
+                .map(|(key, version, modified, severity, counts)| Event {
+                    modified,
+                    counts,
+                    ..row(key, version, severities[severity], Some(MIDNIGHT + version))
+                })
                 .collect();
             let mut shuffled: Vec<Event> = rows.iter().chain(&rows).cloned().collect();
-            shuffled.sort_by_key(|event| (event.key as u64 ^ event.version as u64).wrapping_mul(seed | 1));
-            let (mut one, mut two) = (DayState::default(), DayState::default());
-            one.merge(INCIDENTS, rows);
-            two.merge(INCIDENTS, shuffled);
-            prop_assert_eq!(
-                buckets(Measure::Incidents, day(), &[(INCIDENTS, &one)]),
-                buckets(Measure::Incidents, day(), &[(INCIDENTS, &two)])
-            );
+            shuffled.sort_by_key(|event| {
+                (event.key as u64 ^ event.version as u64 ^ event.modified as u64).wrapping_mul(seed | 1)
+            });
+            for measure in [Measure::Incidents, Measure::Alerts] {
+                let (mut one, mut two) = (DayState::default(), DayState::default());
+                one.merge(Stream::Things(measure), rows.clone());
+                for event in &shuffled {
+                    two.merge(Stream::Things(measure), vec![event.clone()]);
+                }
+                prop_assert_eq!(&one.latest, &two.latest);
+            }
         }
     }
 }

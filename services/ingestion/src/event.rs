@@ -4,19 +4,14 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use foretide_domain::{Measure, RunId, SentinelTable};
-use foretide_sentinel_tables::Identity;
 use polars::prelude::*;
-
-use crate::tables::is_declared;
 
 /// Where events lie in the lake: `events/<stream>/<day>/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Stream {
-    /// Rows of a table, by when they happened.
-    Table(SentinelTable),
-    /// Closings of incidents, by when they were closed. Derived from the incidents.
-    IncidentClosings,
-    /// What a measure counts of a table that is read as it is declared.
+    /// What is known of things that several rows tell of, by the day each was met first.
+    Things(Measure),
+    /// What a measure counts, by when it happened. Of things it is derived from what is known of them.
     Measured(Measure),
     /// Ready-made hourly counts of a measure.
     Counts(Measure),
@@ -26,52 +21,31 @@ impl Stream {
     /// The name in paths and in the ledger.
     pub(crate) fn name(self) -> String {
         match self {
-            Self::Table(table) => table.name().to_owned(),
-            Self::IncidentClosings => "IncidentClosings".to_owned(),
-            Self::Measured(measure) => format!("measured-{}", measure.name()),
-            Self::Counts(measure) => format!("counts-{}", measure.name()),
+            Self::Things(measure) => format!("things-{measure}"),
+            Self::Measured(measure) => format!("counted-{measure}"),
+            Self::Counts(measure) => format!("counts-{measure}"),
         }
     }
 
-    /// The measures that are counted from it.
-    pub(crate) fn measures(self) -> &'static [Measure] {
+    /// The measure whose buckets are made of it.
+    pub(crate) fn counted(self) -> Option<Measure> {
         match self {
-            Self::Table(SentinelTable::SecurityIncident) => &[Measure::Incidents],
-            Self::Table(SentinelTable::SecurityAlert) => &[Measure::Alerts],
-            Self::Table(SentinelTable::SigninLogs) => {
-                &[Measure::FailedLogins, Measure::UniqueSourceIpsDaily]
-            }
-            Self::Table(SentinelTable::CommonSecurityLog) => &[Measure::UniqueAttackerIps],
-            Self::Table(SentinelTable::Usage) => &[Measure::IngestedMegabytes],
-            Self::Table(SentinelTable::ThreatIntelIndicators) => &[Measure::ThreatIndicators],
-            Self::IncidentClosings => &[Measure::IncidentsClosed],
-            // read as declared: their events have streams of their own
-            Self::Table(_) => &[],
-            Self::Measured(measure) | Self::Counts(measure) => measure_slice(measure),
+            Self::Things(_) => None,
+            Self::Measured(measure) | Self::Counts(measure) => Some(measure),
         }
     }
 
     /// The streams a measure is counted from.
     pub(crate) fn of(measure: Measure) -> [Self; 2] {
-        let rows = match measure {
-            Measure::IncidentsClosed => Self::IncidentClosings,
-            _ if is_declared(measure.table()) => Self::Measured(measure),
-            _ => Self::Table(measure.table()),
-        };
-        [rows, Self::Counts(measure)]
+        [Self::Measured(measure), Self::Counts(measure)]
     }
 
-    /// Whether its things are repeated later under other times, so that the first one seen counts.
-    pub(crate) fn is_repeated(self) -> bool {
-        let table = match self {
-            Self::Table(table) => table,
-            Self::Measured(measure) => measure.table(),
-            Self::IncidentClosings | Self::Counts(_) => return false,
-        };
-        matches!(
-            foretide_sentinel_tables::table(table).identity,
-            Identity::First { .. }
-        )
+    /// The table of things that several rows tell of.
+    pub(crate) fn table_of_things(self) -> Option<SentinelTable> {
+        match self {
+            Self::Things(measure) => Some(measure.table()),
+            Self::Measured(_) | Self::Counts(_) => None,
+        }
     }
 }
 
@@ -79,12 +53,6 @@ impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
-}
-
-fn measure_slice(measure: Measure) -> &'static [Measure] {
-    let at = Measure::ALL.iter().position(|known| *known == measure);
-    static ALL: [Measure; Measure::ALL.len()] = Measure::ALL;
-    at.map_or(&[], |at| &ALL[at..=at])
 }
 
 /// Somebody or something that is counted once, however often it is met.
@@ -101,13 +69,19 @@ pub(crate) struct Thing {
 pub(crate) struct Event {
     /// Keyed hash of what makes it one thing.
     pub(crate) key: u128,
-    /// When it happened.
+    /// When it happened; of a thing, when it was met first.
     pub(crate) event_time: i64,
     /// Which of its rows is the newer.
     pub(crate) version: i64,
-    /// When it was closed, if it is.
-    pub(crate) closed_time: Option<i64>,
-    /// Whether it counts: a failed sign-in, a closing that still stands.
+    /// Which is the newer of those of the same version.
+    pub(crate) modified: i64,
+    /// When a thing was seen first.
+    pub(crate) seen: i64,
+    /// When a thing happened, by its rows.
+    pub(crate) at: Option<i64>,
+    /// Whether a row has said that the thing is never counted.
+    pub(crate) never: bool,
+    /// Whether it counts, by its latest row.
     pub(crate) counts: bool,
     /// Severity, or empty.
     pub(crate) severity: String,
@@ -175,8 +149,20 @@ pub(crate) fn to_frame(
             moments(events.iter().map(|event| Some(event.version)).collect())?,
         ),
         column(
-            "closed_time",
-            moments(events.iter().map(|event| event.closed_time).collect())?,
+            "modified",
+            moments(events.iter().map(|event| Some(event.modified)).collect())?,
+        ),
+        column(
+            "seen",
+            moments(events.iter().map(|event| Some(event.seen)).collect())?,
+        ),
+        column(
+            "at",
+            moments(events.iter().map(|event| event.at).collect())?,
+        ),
+        Column::new(
+            "never".into(),
+            events.iter().map(|event| event.never).collect::<Vec<_>>(),
         ),
         Column::new(
             "counts".into(),
@@ -203,12 +189,19 @@ pub(crate) fn to_frame(
 /// The events of a table of the lake.
 pub(crate) fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Event>> {
     let millis = |name: &str| frame.column(name)?.cast(&DataType::Int64);
-    let (times, versions, closings) = (
-        millis("event_time")?,
-        millis("version")?,
-        millis("closed_time")?,
-    );
-    let (times, versions, closings) = (times.i64()?, versions.i64()?, closings.i64()?);
+    let (times, versions) = (millis("event_time")?, millis("version")?);
+    let (times, versions) = (times.i64()?, versions.i64()?);
+    // ready-made counts of before have no such columns
+    let optional = |name: &str| match frame.column(name) {
+        Ok(_) => millis(name).map(Some),
+        Err(_) => Ok(None),
+    };
+    let (modified, seen, at_times) = (optional("modified")?, optional("seen")?, optional("at")?);
+    let moment = |column: &Option<Column>, at: usize| {
+        let column = column.as_ref().and_then(|column| column.i64().ok());
+        column.and_then(|column| column.get(at))
+    };
+    let never = frame.column("never").ok().map(Column::bool).transpose()?;
     let high = frame.column("key_high")?.u64()?;
     let low = frame.column("key_low")?.u64()?;
     let counts = frame.column("counts")?.bool()?;
@@ -225,11 +218,15 @@ pub(crate) fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Event>> {
         .map(|at| {
             let high = u128::from(high.get(at).ok_or_else(missing)?);
             let low = u128::from(low.get(at).ok_or_else(missing)?);
+            let version = versions.get(at).ok_or_else(missing)?;
             Ok(Event {
                 key: high << 64 | low,
                 event_time: times.get(at).ok_or_else(missing)?,
-                version: versions.get(at).ok_or_else(missing)?,
-                closed_time: closings.get(at),
+                version,
+                modified: moment(&modified, at).unwrap_or(version),
+                seen: moment(&seen, at).unwrap_or(version),
+                at: moment(&at_times, at),
+                never: never.and_then(|never| never.get(at)).unwrap_or(false),
                 counts: counts.get(at).ok_or_else(missing)?,
                 severity: severities.get(at).ok_or_else(missing)?.to_owned(),
                 product: products.get(at).ok_or_else(missing)?.to_owned(),
@@ -260,20 +257,21 @@ mod tests {
             any::<Option<(u32, u64)>>(),
             0.0_f64..1e9,
         )
-            .prop_map(
-                |(key, time, closed, counts, label, address, amount)| Event {
-                    key,
-                    event_time: time,
-                    version: time + 1,
-                    closed_time: closed.map(i64::from),
-                    counts,
-                    severity: "High".to_owned(),
-                    product: label,
-                    tactic: String::new(),
-                    address: address.map(|(epoch, hash)| Thing { epoch, hash }),
-                    amount,
-                },
-            )
+            .prop_map(|(key, time, at, counts, label, address, amount)| Event {
+                key,
+                event_time: time,
+                version: time + 1,
+                modified: time + 2,
+                seen: time,
+                at: at.map(i64::from),
+                never: !counts,
+                counts,
+                severity: "High".to_owned(),
+                product: label,
+                tactic: String::new(),
+                address: address.map(|(epoch, hash)| Thing { epoch, hash }),
+                amount,
+            })
     }
 
     proptest! {
@@ -288,10 +286,7 @@ mod tests {
     fn every_measure_is_counted_from_its_streams() {
         for measure in Measure::ALL {
             for stream in Stream::of(measure) {
-                assert!(
-                    stream.measures().contains(&measure),
-                    "{measure} from {stream}"
-                );
+                assert_eq!(stream.counted(), Some(measure), "{stream}");
             }
         }
     }

@@ -76,13 +76,10 @@ impl Recorder {
         self.pin(&mut events, &mut entry).await?;
         let days = by_day(events);
         let mut states = self.states(days.keys().copied().collect(), run).await?;
-        let (mut fresh, closings, duplicates) = merge(days, &mut states);
-        let closing_days = by_day(closings);
-        states.extend(
-            self.states(closing_days.keys().copied().collect(), run)
-                .await?,
-        );
-        fresh.extend(merge(closing_days, &mut states).0);
+        let (mut fresh, placed, duplicates) = merge(days, &mut states);
+        let placed = by_day(placed);
+        states.extend(self.states(placed.keys().copied().collect(), run).await?);
+        fresh.extend(merge(placed, &mut states).0);
 
         entry.duplicates += duplicates;
         entry.event_files = self.write_events(&fresh, run).await?;
@@ -103,42 +100,44 @@ impl Recorder {
         Ok(())
     }
 
-    /// Gives things that are repeated under other times the time at which they were seen first.
+    /// Gives every row of a thing the time at which a row of it was met first, so that all that is
+    /// known of it lies in one place.
     async fn pin(
         &self,
         events: &mut [(Stream, Event)],
         entry: &mut Entry,
     ) -> Result<(), IngestError> {
-        let mut first: BTreeMap<(Stream, u128), i64> = BTreeMap::new();
-        for (stream, event) in events.iter().filter(|(stream, _)| stream.is_repeated()) {
-            let time = first
-                .entry((*stream, event.key))
-                .or_insert(event.event_time);
-            *time = (*time).min(event.event_time);
+        let mut first: BTreeMap<(SentinelTable, u128), i64> = BTreeMap::new();
+        for (stream, event) in events.iter() {
+            if let Some(table) = stream.table_of_things() {
+                let time = first.entry((table, event.key)).or_insert(event.event_time);
+                *time = (*time).min(event.event_time);
+            }
         }
-        let streams: BTreeSet<Stream> = first.keys().map(|(stream, _)| *stream).collect();
-        for stream in streams {
-            let name = stream.name();
+        let tables: BTreeSet<SentinelTable> = first.keys().map(|(table, _)| *table).collect();
+        for table in tables {
             let keys: Vec<u128> = first
                 .keys()
-                .filter(|(of, _)| *of == stream)
+                .filter(|(of, _)| *of == table)
                 .map(|(_, key)| *key)
                 .collect();
-            let known = self.ledger.first_seen(&name, &keys).await?;
+            let known = self.ledger.first_seen(table.name(), &keys).await?;
             for key in keys {
-                let time = first.entry((stream, key)).or_default();
+                let time = first.entry((table, key)).or_default();
                 match known.get(&key) {
                     Some(known) => *time = known.timestamp_millis(),
                     None => {
                         let moment = DateTime::from_timestamp_millis(*time);
                         let moment = moment.unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
-                        entry.first_seen.push((name.clone(), key, moment));
+                        let name = table.name().to_owned();
+                        entry.first_seen.push((name, key, moment));
                     }
                 }
             }
         }
         for (stream, event) in events {
-            if let Some(time) = first.get(&(*stream, event.key)) {
+            let table = stream.table_of_things();
+            if let Some(time) = table.and_then(|table| first.get(&(table, event.key))) {
                 event.event_time = *time;
             }
         }
@@ -249,7 +248,7 @@ impl Recorder {
         run: Run,
     ) -> Result<u64, IngestError> {
         let touched: BTreeSet<(Measure, NaiveDate)> = touched
-            .flat_map(|(stream, day)| stream.measures().iter().map(move |measure| (*measure, day)))
+            .filter_map(|(stream, day)| Some((stream.counted()?, day)))
             .collect();
         let needed: BTreeSet<(Stream, NaiveDate)> = touched
             .iter()
@@ -286,24 +285,37 @@ fn by_day(events: Vec<(Stream, Event)>) -> Days {
     days
 }
 
-/// What is new of each day, the closings that follow from it, and how much was known already.
+/// What is new of each day, what counts otherwise because of it, and how much was known already.
 fn merge(days: Days, states: &mut States) -> (Days, Vec<(Stream, Event)>, u64) {
-    let (mut fresh, mut closings, mut duplicates) = (Days::new(), Vec::new(), 0);
+    let (mut fresh, mut placed, mut duplicates) = (Days::new(), Vec::new(), 0);
     for ((stream, day), events) in days {
         let merged = states
             .entry((stream, day))
             .or_default()
             .merge(stream, events);
-        duplicates += merged.duplicates;
-        closings.extend(
-            merged
-                .closings
-                .into_iter()
-                .map(|closing| (Stream::IncidentClosings, closing)),
-        );
+        if counts_rows(stream) {
+            duplicates += merged.duplicates;
+        }
+        if let Stream::Things(measure) = stream {
+            let events = merged.placed.into_iter();
+            placed.extend(events.map(|event| (Stream::Measured(measure), event)));
+        }
         if !merged.fresh.is_empty() {
             fresh.insert((stream, day), merged.fresh);
         }
     }
-    (fresh, closings, duplicates)
+    (fresh, placed, duplicates)
+}
+
+/// Whether an event stands for a row: every measure has one of each row of a thing, one is enough.
+fn counts_rows(stream: Stream) -> bool {
+    match stream {
+        Stream::Things(measure) => {
+            let measures = foretide_sentinel_tables::table(measure.table()).measures;
+            measures
+                .first()
+                .is_some_and(|first| first.measure == measure)
+        }
+        Stream::Measured(_) | Stream::Counts(_) => true,
+    }
 }

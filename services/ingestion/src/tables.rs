@@ -1,12 +1,16 @@
-//! How the rows of each table are read.
+//! How the rows of a table are read: as it is declared, and nothing else is known of it.
 
-mod declared;
-
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use foretide_domain::SentinelTable;
 use foretide_pseudonyms::EntityKind;
-use foretide_sentinel_tables::is_external;
+use foretide_sentinel_tables::{
+    Column, Counting, EARLIEST_MS, Flaw, Identity, Kind, MeasureDeclaration, Row, SKEW_MS,
+    TableDeclaration, Text, table,
+};
 
 use crate::event::{Event, Stream};
 use crate::pseudonym::ObjectPseudonyms;
@@ -15,77 +19,37 @@ use crate::rows::{Reason, Record, Refusal};
 /// Milliseconds of one day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
-/// 2000-01-01T00:00:00Z.
-const EARLIEST_MS: i64 = 946_684_800_000;
 /// A row that claims to be logged later than this after the run waits for no replay: it is wrong.
 const FURTHEST_AHEAD_MS: i64 = 366 * DAY_MS;
 const MAX_LABEL_CHARS: usize = 128;
+/// By which rules rows are read. Objects that were read by others are read anew.
+pub(crate) const RULES: &str = "rules-2";
 
 const TIME_GENERATED: usize = 0;
 const ARRIVAL_TIME: usize = 1;
 
+/// The columns of each table as they stand in a record: when it was logged, when it came in, and
+/// what else is declared.
+static COLUMNS: LazyLock<HashMap<SentinelTable, Vec<&'static str>>> = LazyLock::new(|| {
+    SentinelTable::ALL
+        .into_iter()
+        .map(|name| {
+            let declared = table(name).columns.iter().map(|column| column.name);
+            let others = declared.filter(|column| *column != "TimeGenerated");
+            let columns = ["TimeGenerated", "_ArrivalTime"].into_iter().chain(others);
+            (name, columns.collect())
+        })
+        .collect()
+});
+
 /// The columns that are read, in the order of [`Record::values`].
 pub(crate) fn columns(table: SentinelTable) -> &'static [&'static str] {
-    match table {
-        SentinelTable::SecurityIncident => &[
-            "TimeGenerated",
-            "_ArrivalTime",
-            "IncidentName",
-            "IncidentNumber",
-            "CreatedTime",
-            "LastModifiedTime",
-            "ClosedTime",
-            "Status",
-            "Severity",
-            "ProviderName",
-            "AdditionalData",
-        ],
-        SentinelTable::SecurityAlert => &[
-            "TimeGenerated",
-            "_ArrivalTime",
-            "SystemAlertId",
-            "AlertSeverity",
-            "ProductName",
-            "ProviderName",
-            "Tactics",
-        ],
-        SentinelTable::SigninLogs => &["TimeGenerated", "_ArrivalTime", "ResultType", "IPAddress"],
-        SentinelTable::CommonSecurityLog => &[
-            "TimeGenerated",
-            "_ArrivalTime",
-            "SimplifiedDeviceAction",
-            "DeviceAction",
-            "SourceIP",
-        ],
-        SentinelTable::Usage => &[
-            "TimeGenerated",
-            "_ArrivalTime",
-            "StartTime",
-            "DataType",
-            "Quantity",
-            "QuantityUnit",
-        ],
-        SentinelTable::ThreatIntelIndicators => &["TimeGenerated", "_ArrivalTime", "Id", "Created"],
-        _ => declared::columns(table),
-    }
-}
-
-/// Whether a table is read as its declaration says, without a reader of its own.
-pub(crate) fn is_declared(table: SentinelTable) -> bool {
-    !matches!(
-        table,
-        SentinelTable::SecurityIncident
-            | SentinelTable::SecurityAlert
-            | SentinelTable::SigninLogs
-            | SentinelTable::CommonSecurityLog
-            | SentinelTable::Usage
-            | SentinelTable::ThreatIntelIndicators
-    )
+    COLUMNS.get(&table).map_or(&[], Vec::as_slice)
 }
 
 /// Whether rows are told apart by all their columns.
-pub(crate) fn needs_whole_rows(table: SentinelTable) -> bool {
-    foretide_sentinel_tables::table(table).identity == foretide_sentinel_tables::Identity::EachRow
+pub(crate) fn needs_whole_rows(name: SentinelTable) -> bool {
+    table(name).identity == Identity::EachRow
 }
 
 /// When a row was written and when it could first be read, milliseconds since 1970.
@@ -93,7 +57,8 @@ pub(crate) fn needs_whole_rows(table: SentinelTable) -> bool {
 pub(crate) struct RowTimes {
     /// `TimeGenerated`.
     pub(crate) generated: i64,
-    /// `_ArrivalTime`, or `TimeGenerated` where the export has none.
+    /// `_ArrivalTime`, or `TimeGenerated` where the export has none; later when the row tells of
+    /// something later.
     pub(crate) arrived: i64,
 }
 
@@ -101,6 +66,8 @@ pub(crate) struct RowTimes {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowContext<'a> {
     pub(crate) pseudonyms: &'a ObjectPseudonyms,
+    /// How often each row without an id was met in this reading of the object.
+    pub(crate) repeats: &'a RefCell<HashMap<u128, u32>>,
     /// The raw row, from which rows without an id get their identity.
     pub(crate) raw: &'a [u8],
     /// The run's moment.
@@ -109,8 +76,9 @@ pub(crate) struct RowContext<'a> {
     pub(crate) folder_time: Option<i64>,
 }
 
-/// When a row was logged.
+/// When a row was logged, and from when on it counts.
 pub(crate) fn row_times(
+    name: SentinelTable,
     record: &Record<'_>,
     context: &RowContext<'_>,
 ) -> Result<RowTimes, Refusal> {
@@ -120,236 +88,277 @@ pub(crate) fn row_times(
     let arrived = record
         .moment(ARRIVAL_TIME, "_ArrivalTime")?
         .unwrap_or(generated);
-    plausible(
-        "TimeGenerated",
-        generated,
-        context.as_of + FURTHEST_AHEAD_MS,
-    )?;
-    plausible("_ArrivalTime", arrived, context.as_of + FURTHEST_AHEAD_MS)?;
+    let latest = context.as_of + FURTHEST_AHEAD_MS;
+    plausible("TimeGenerated", generated, latest)?;
+    plausible("_ArrivalTime", arrived, latest)?;
     if let Some(folder) = context.folder_time
         && (generated - folder).abs() > DAY_MS + HOUR_MS
     {
         return Err(implausible("TimeGenerated", generated));
     }
-    Ok(RowTimes { generated, arrived })
+    let row = Named::new(name, record);
+    let moments = table(name)
+        .moments()
+        .filter_map(|moment| row.moment(moment));
+    let told_of = moments
+        .filter(|moment| *moment <= generated + SKEW_MS)
+        .max();
+    Ok(RowTimes {
+        generated,
+        arrived: arrived.max(generated).max(told_of.unwrap_or(generated)),
+    })
 }
 
-/// Adds what is counted of a row to `events`; nothing when the row is sound but not counted.
+/// A record whose columns have names.
+struct Named<'a> {
+    record: &'a Record<'a>,
+    columns: &'static [&'static str],
+}
+
+impl<'a> Named<'a> {
+    fn new(table: SentinelTable, record: &'a Record<'a>) -> Self {
+        Self {
+            record,
+            columns: columns(table),
+        }
+    }
+
+    fn place(&self, column: &str) -> Option<(usize, &'static str)> {
+        let at = self.columns.iter().position(|known| *known == column)?;
+        Some((at, self.columns[at]))
+    }
+}
+
+// What cannot be read has been refused before: here it is missing.
+impl Row for Named<'_> {
+    fn text(&self, column: &str) -> Option<Cow<'_, str>> {
+        let (at, name) = self.place(column)?;
+        self.record.text(at, name).ok().flatten()
+    }
+
+    fn number(&self, column: &str) -> Option<f64> {
+        let (at, name) = self.place(column)?;
+        self.record.number(at, name).ok().flatten()
+    }
+
+    fn moment(&self, column: &str) -> Option<i64> {
+        let (at, name) = self.place(column)?;
+        self.record.moment(at, name).ok().flatten()
+    }
+
+    fn first_in(&self, column: &str, property: &str) -> Option<Cow<'_, str>> {
+        let (at, _) = self.place(column)?;
+        let details = self.record.values[at].details();
+        let found = match property {
+            "alertProductNames" => details.product,
+            "tactics" => details.tactic,
+            _ => None,
+        };
+        found.map(Cow::Owned)
+    }
+
+    fn has_label(&self, column: &str, name: &str) -> bool {
+        let Some((at, _)) = self.place(column) else {
+            return false;
+        };
+        let labels = self.record.values[at].details().labels;
+        labels.iter().any(|label| label == name)
+    }
+}
+
+/// Adds what each measure of the table counts of a row to `events`; nothing when the row is sound but
+/// not counted.
 pub(crate) fn read_row(
-    table: SentinelTable,
+    name: SentinelTable,
     record: &Record<'_>,
     times: RowTimes,
     context: &RowContext<'_>,
     events: &mut Vec<(Stream, Event)>,
 ) -> Result<(), Refusal> {
-    let event = match table {
-        SentinelTable::SecurityIncident => incident(record, times, context).map(Some),
-        SentinelTable::SecurityAlert => alert(record, times, context).map(Some),
-        SentinelTable::SigninLogs => sign_in(record, times, context).map(Some),
-        SentinelTable::CommonSecurityLog => firewall(record, times, context),
-        SentinelTable::Usage => usage(record, times, context).map(Some),
-        SentinelTable::ThreatIntelIndicators => indicator(record, times, context).map(Some),
-        _ => return declared::read(table, record, times, context, events),
-    }?;
-    events.extend(event.map(|event| (Stream::Table(table), event)));
+    let declared = table(name);
+    let row = Named::new(name, record);
+    for column in declared.columns {
+        readable(&row, column)?;
+    }
+    if let Some((flaw, column)) = declared.flaw(&row, times.generated) {
+        return Err(refusal(&row, flaw, column));
+    }
+    let reading = Reading {
+        declared,
+        row: &row,
+        times,
+        context,
+    };
+    match declared.identity.key() {
+        None => reading.each_row(events),
+        Some(key) => reading.of_thing(key, events),
+    }
     Ok(())
 }
 
-fn incident(
-    record: &Record<'_>,
-    times: RowTimes,
-    context: &RowContext<'_>,
-) -> Result<Event, Refusal> {
-    let name = record.text(2, "IncidentName")?;
-    let number = record.text(3, "IncidentNumber")?;
-    let identity = name
-        .or(number)
-        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "IncidentName", "missing"))?;
-    let created = record
-        .moment(4, "CreatedTime")?
-        .ok_or_else(|| Refusal::about(Reason::MissingTime, "CreatedTime", "missing"))?;
-    let modified = record.moment(5, "LastModifiedTime")?;
-    let closed = record.moment(6, "ClosedTime")?;
-    let status = record.text(7, "Status")?;
-    let is_closed = status.is_none_or(|status| status.eq_ignore_ascii_case("closed"));
-    let details = record.values[10].details();
-    let provider = record.text(9, "ProviderName")?;
-    let product = details.product.as_deref().or(provider.as_deref());
-    plausible_event("CreatedTime", created, times)?;
-    if let Some(closed) = closed {
-        plausible_event("ClosedTime", closed, times)?;
-    }
-    Ok(Event {
-        severity: severity(record, 8, "Severity")?.to_owned(),
-        product: label(product),
-        tactic: label(details.tactic.as_deref()),
-        closed_time: closed.filter(|_| is_closed),
-        version: modified.unwrap_or(times.generated),
-        ..blank(
-            context.pseudonyms.hash("incident", &[identity.as_bytes()]),
-            created,
-            times,
-        )
-    })
-}
-
-fn alert(record: &Record<'_>, times: RowTimes, context: &RowContext<'_>) -> Result<Event, Refusal> {
-    let identity = record
-        .text(2, "SystemAlertId")?
-        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "SystemAlertId", "missing"))?;
-    let product = record.text(4, "ProductName")?;
-    let provider = record.text(5, "ProviderName")?;
-    let tactics = record.text(6, "Tactics")?.unwrap_or_default();
-    let first_tactic = tactics
-        .split([',', '[', ']', '"'])
-        .map(str::trim)
-        .find(|tactic| !tactic.is_empty());
-    Ok(Event {
-        severity: severity(record, 3, "AlertSeverity")?.to_owned(),
-        product: label(product.or(provider).as_deref()),
-        tactic: label(first_tactic),
-        ..blank(
-            context.pseudonyms.hash("alert", &[identity.as_bytes()]),
-            times.generated,
-            times,
-        )
-    })
-}
-
-fn sign_in(
-    record: &Record<'_>,
-    times: RowTimes,
-    context: &RowContext<'_>,
-) -> Result<Event, Refusal> {
-    let result = record
-        .text(2, "ResultType")?
-        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "ResultType", "missing"))?;
-    let address = record.text(3, "IPAddress")?.filter(|text| *text != "-");
-    Ok(Event {
-        counts: result != "0",
-        address: address.and_then(|address| {
-            let pseudonyms = context.pseudonyms;
-            pseudonyms.entity(EntityKind::Address, &address, times.generated)
-        }),
-        ..blank(row_key(context), times.generated, times)
-    })
-}
-
-/// Only denied traffic from outside is counted.
-fn firewall(
-    record: &Record<'_>,
-    times: RowTimes,
-    context: &RowContext<'_>,
-) -> Result<Option<Event>, Refusal> {
-    let simplified = record.text(2, "SimplifiedDeviceAction")?;
-    let action = simplified.or(record.text(3, "DeviceAction")?);
-    let source = record.text(4, "SourceIP")?;
-    let is_denied = action.is_some_and(|action| is_denial(&action));
-    let Some(source) = source.filter(|_| is_denied) else {
-        return Ok(None);
+/// Refuses a value that is not of its column's type.
+fn readable(row: &Named<'_>, column: &Column) -> Result<(), Refusal> {
+    let Some((at, name)) = row.place(column.name) else {
+        return Ok(());
     };
-    if source.parse::<IpAddr>().is_err() {
-        let problem = "not an address";
-        return Err(Refusal::about(Reason::WrongType, "SourceIP", problem));
+    match column.kind {
+        Kind::Text => row.record.text(at, name).map(drop),
+        Kind::Moment => row.record.moment(at, name).map(drop),
+        Kind::Int | Kind::Long | Kind::Real => row.record.number(at, name).map(drop),
+        Kind::Dynamic => Ok(()),
     }
-    if !is_external(&source) {
-        return Ok(None);
-    }
-    let pseudonyms = context.pseudonyms;
-    Ok(Some(Event {
-        address: pseudonyms.entity(EntityKind::Address, &source, times.generated),
-        ..blank(row_key(context), times.generated, times)
-    }))
 }
 
-fn usage(record: &Record<'_>, times: RowTimes, context: &RowContext<'_>) -> Result<Event, Refusal> {
-    let start = record
-        .moment(2, "StartTime")?
-        .unwrap_or(times.generated - HOUR_MS);
-    plausible_event("StartTime", start, times)?;
-    let data_type = record
-        .text(3, "DataType")?
-        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "DataType", "missing"))?;
-    let quantity = record
-        .number(4, "Quantity")?
-        .ok_or_else(|| Refusal::about(Reason::MissingColumn, "Quantity", "missing"))?;
-    if quantity < 0.0 {
-        return Err(Refusal::about(
-            Reason::NegativeAmount,
-            "Quantity",
-            &quantity.to_string(),
-        ));
-    }
-    let unit = record.text(5, "QuantityUnit")?;
-    let megabytes = match unit.as_deref() {
-        None | Some("MBytes" | "MB") => quantity,
-        Some("GBytes" | "GB") => quantity * 1000.0,
-        Some("KBytes" | "KB") => quantity / 1000.0,
-        Some("Bytes" | "B") => quantity / 1e6,
-        Some(other) => return Err(Refusal::about(Reason::UnknownUnit, "QuantityUnit", other)),
+fn refusal(row: &Named<'_>, flaw: Flaw, column: &'static str) -> Refusal {
+    let reason = match flaw {
+        Flaw::MissingIdentity => Reason::MissingIdentity,
+        Flaw::MissingTime => Reason::MissingTime,
+        Flaw::ImplausibleTime => {
+            return implausible(column, row.moment(column).unwrap_or_default());
+        }
+        Flaw::MissingQuantity => Reason::MissingColumn,
+        Flaw::NegativeQuantity => Reason::NegativeAmount,
+        Flaw::UnknownUnit => Reason::UnknownUnit,
     };
-    Ok(Event {
-        product: label(Some(&data_type)),
-        amount: megabytes,
-        ..blank(row_key(context), start, times)
-    })
+    let value = row.number(column).map(|number| number.to_string());
+    Refusal::about(reason, column, value.as_deref().unwrap_or("missing"))
 }
 
-fn indicator(
-    record: &Record<'_>,
+/// A sound row on its way into events.
+struct Reading<'a> {
+    declared: &'static TableDeclaration,
+    row: &'a Named<'a>,
     times: RowTimes,
-    context: &RowContext<'_>,
-) -> Result<Event, Refusal> {
-    let identity = record
-        .text(2, "Id")?
-        .ok_or_else(|| Refusal::about(Reason::MissingIdentity, "Id", "missing"))?;
-    // Published again every 7 to 10 days: what stays is when it was made.
-    let created = record
-        .moment(3, "Created")?
-        .filter(|created| plausible_event("Created", *created, times).is_ok())
-        .unwrap_or(times.generated);
-    Ok(blank(
-        context.pseudonyms.hash("indicator", &[identity.as_bytes()]),
-        created,
-        times,
-    ))
+    context: &'a RowContext<'a>,
 }
 
-fn blank(key: u128, event_time: i64, times: RowTimes) -> Event {
-    Event {
-        key,
-        event_time,
-        version: times.generated,
-        closed_time: None,
-        counts: true,
-        severity: String::new(),
-        product: String::new(),
-        tactic: String::new(),
-        address: None,
-        amount: 1.0,
+impl Reading<'_> {
+    /// The row is an event of its own.
+    fn each_row(&self, events: &mut Vec<(Stream, Event)>) {
+        let mut key = None;
+        for measure in self.declared.measures {
+            if !self.holds(measure) {
+                continue;
+            }
+            let event_time = self.at(measure.at).unwrap_or(self.times.generated);
+            let Some(event) = self.event(measure, event_time) else {
+                continue;
+            };
+            let key = *key.get_or_insert_with(|| self.row_key());
+            events.push((Stream::Measured(measure.measure), Event { key, ..event }));
+        }
+    }
+
+    /// The row tells of a thing that others tell of too.
+    fn of_thing(&self, column: &'static str, events: &mut Vec<(Stream, Event)>) {
+        let identity = Text::Column(column).of(self.row);
+        let table = self.declared.table.name();
+        let key = self.context.pseudonyms.hash(table, &[identity.as_bytes()]);
+        let mut never = self.declared.never.iter();
+        let never = never.any(|condition| condition.holds(self.row));
+        for measure in self.declared.measures {
+            let (modified, at) = match self.declared.identity {
+                Identity::Latest { modified, .. } => (self.at(modified), self.at(measure.at)),
+                Identity::First { made, .. } => (None, made.and_then(|made| self.at(made))),
+                Identity::EachRow => (None, None),
+            };
+            let Some(event) = self.event(measure, self.times.generated) else {
+                continue;
+            };
+            let event = Event {
+                key,
+                modified: modified.unwrap_or(self.times.generated),
+                at,
+                never,
+                counts: self.holds(measure),
+                ..event
+            };
+            events.push((Stream::Things(measure.measure), event));
+        }
+    }
+
+    fn at(&self, column: &str) -> Option<i64> {
+        self.row.moment(column)
+    }
+
+    fn holds(&self, measure: &MeasureDeclaration) -> bool {
+        let mut conditions = measure.only.iter();
+        conditions.all(|condition| condition.holds(self.row))
+    }
+
+    /// Nothing when what is counted once is not there.
+    fn event(&self, measure: &MeasureDeclaration, event_time: i64) -> Option<Event> {
+        let mut address = None;
+        let mut amount = 1.0;
+        match measure.counting {
+            Counting::Things => {}
+            Counting::Sum(quantity) => amount = quantity.of(self.row).ok()?,
+            Counting::Distinct(text) => {
+                let thing = text.of(self.row);
+                let pseudonyms = self.context.pseudonyms;
+                address = match entity_kind(self.declared, text) {
+                    _ if thing.is_empty() => None,
+                    Some(kind) => pseudonyms.entity(kind, &thing, event_time),
+                    None => Some(pseudonyms.thing(&thing)),
+                };
+                address?;
+            }
+        }
+        let labelled = |text: Option<Text>| {
+            text.map_or_else(String::new, |text| label(Some(&text.of(self.row))))
+        };
+        Some(Event {
+            key: 0,
+            event_time,
+            version: self.times.generated,
+            modified: self.times.generated,
+            seen: self.times.generated,
+            at: None,
+            never: false,
+            counts: true,
+            severity: labelled(measure.severity),
+            product: labelled(measure.product),
+            tactic: labelled(measure.tactic),
+            address,
+            amount,
+        })
+    }
+
+    /// Identity of a row that has none: all of it, and the how manieth of its like it is.
+    fn row_key(&self) -> u128 {
+        let RowContext {
+            pseudonyms,
+            repeats,
+            raw,
+            ..
+        } = self.context;
+        let key = pseudonyms.hash("row", &[raw]);
+        let mut repeats = repeats.borrow_mut();
+        let before = repeats.entry(key).or_insert(0);
+        *before += 1;
+        match *before {
+            1 => key,
+            number => pseudonyms.hash("row", &[raw, &number.to_le_bytes()]),
+        }
     }
 }
 
-/// Identity of a row that has none: all of it.
-fn row_key(context: &RowContext<'_>) -> u128 {
-    context.pseudonyms.hash("row", &[context.raw])
-}
+/// What the columns of identifiers name that are counted once.
+const KINDS: [(&str, EntityKind); 5] = [
+    ("AccountObjectId", EntityKind::User),
+    ("DeviceId", EntityKind::Host),
+    ("IPAddress", EntityKind::Address),
+    ("SourceIP", EntityKind::Address),
+    ("TargetAccount", EntityKind::User),
+];
 
-fn severity(
-    record: &Record<'_>,
-    column: usize,
-    name: &'static str,
-) -> Result<&'static str, Refusal> {
-    let text = record.text(column, name)?.unwrap_or_default();
-    known_severity(&text)
-        .ok_or_else(|| Refusal::about(Reason::UnknownSeverity, name, &label(Some(&text))))
-}
-
-/// The severity's one way of writing.
-pub(crate) fn known_severity(text: &str) -> Option<&'static str> {
-    ["High", "Medium", "Low", "Informational"]
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(text))
+/// What a text names, when it comes from a column of identifiers.
+fn entity_kind(declared: &TableDeclaration, text: Text) -> Option<EntityKind> {
+    let columns = text.columns();
+    let is_identifier = |name: &str| declared.identifiers().any(|known| known == name);
+    let kinds = KINDS.iter().filter(|(name, _)| is_identifier(name));
+    let mut kinds = kinds.filter(|(name, _)| columns.contains(name));
+    kinds.next().map(|(_, kind)| *kind)
 }
 
 /// A label fit for a bucket: one line, at most 128 characters.
@@ -362,27 +371,6 @@ pub(crate) fn label(text: Option<&str>) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_LABEL_CHARS)
         .collect()
-}
-
-fn is_denial(action: &str) -> bool {
-    [
-        "deny",
-        "denied",
-        "drop",
-        "dropped",
-        "block",
-        "blocked",
-        "reject",
-        "rejected",
-        "reset-both",
-    ]
-    .iter()
-    .any(|denial| denial.eq_ignore_ascii_case(action.trim()))
-}
-
-/// A thing cannot have happened more than a day after the row that tells of it.
-fn plausible_event(column: &'static str, moment: i64, times: RowTimes) -> Result<(), Refusal> {
-    plausible(column, moment, times.generated + DAY_MS)
 }
 
 pub(crate) fn plausible(column: &'static str, moment: i64, latest: i64) -> Result<(), Refusal> {

@@ -86,6 +86,9 @@ impl PeerSteps {
         use_case: &UseCase,
         progress: &Listener<'_>,
     ) -> Result<Value, StepFailure> {
+        if let Some(of) = &use_case.of {
+            return Ok(json!({ "skipped": format!("it watches the forecast of {of}") }));
+        }
         if let Some(reason) = self.reason_not_to_train(run, use_case).await? {
             return Ok(json!({ "skipped": reason }));
         }

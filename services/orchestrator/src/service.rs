@@ -67,12 +67,23 @@ impl Orchestrator {
         self.changes.subscribe()
     }
 
-    /// Use cases a run is about, in the order of their declaration.
-    pub(crate) fn use_cases_of(&self, run: &Run) -> impl Iterator<Item = &UseCase> {
-        let only = run.use_case.clone();
-        self.use_cases
-            .iter()
-            .filter(move |use_case| only.as_ref().is_none_or(|only| use_case.id == *only))
+    /// Use cases a step of a run is about: all, or the one that was asked for; until there is a
+    /// forecast also the one that it watches. In the order of their declaration, those that watch
+    /// others last.
+    pub(crate) fn use_cases_of(&self, run: &Run, step: Step) -> impl Iterator<Item = &UseCase> {
+        let only = run.use_case.as_ref();
+        let only = only.and_then(|only| self.use_cases.iter().find(|one| one.id == *only));
+        let is_meant = move |use_case: &&UseCase| {
+            only.is_none_or(|only| {
+                use_case.id == only.id
+                    || step <= Step::Score && only.of.as_ref() == Some(&use_case.id)
+            })
+        };
+        let (watched, watching) = (self.use_cases.iter(), self.use_cases.iter());
+        watched
+            .filter(|use_case| use_case.of.is_none())
+            .chain(watching.filter(|use_case| use_case.of.is_some()))
+            .filter(is_meant)
     }
 
     /// Puts a run on the queue, or returns the one that has its dedup key already.

@@ -104,7 +104,11 @@ impl<S: StepServices> StepHandler<S> {
         let done = run.step(step).map(|step| &step.summary);
         let parts: Vec<Option<&UseCase>> = match step {
             Step::Ingest => vec![None],
-            _ => self.orchestrator.use_cases_of(run).map(Some).collect(),
+            _ => self
+                .orchestrator
+                .use_cases_of(run, step)
+                .map(Some)
+                .collect(),
         };
         for use_case in parts {
             let name = use_case.map_or(ALL, |use_case| use_case.id.as_str());

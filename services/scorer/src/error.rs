@@ -18,6 +18,14 @@ pub(crate) enum ScoreError {
         "run {run_id} has already forecast {use_case} as of another moment or for another horizon; use a new run id"
     )]
     RunTaken { run_id: RunId, use_case: UseCaseId },
+    #[error(
+        "{use_case} watches the forecast of {of}, which run {run_id} has not made: score {of} in the same run first"
+    )]
+    NotForecastYet {
+        use_case: UseCaseId,
+        of: UseCaseId,
+        run_id: RunId,
+    },
     #[error("there is no forecast of {0} yet")]
     NoForecast(UseCaseId),
     #[error("there is no forecast {id} of {use_case}")]
@@ -65,6 +73,7 @@ impl ServiceError for ScoreError {
             Self::RunTaken { .. } => ErrorCode::AlreadyExists,
             Self::HorizonTooLong { .. } => ErrorCode::InvalidArgument,
             Self::NotAForecast(_)
+            | Self::NotForecastYet { .. }
             | Self::NoOnnxRuntime
             | Self::BadFrame(_)
             | Self::Onnx(_)

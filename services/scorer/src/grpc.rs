@@ -5,13 +5,14 @@ use std::sync::Arc;
 use foretide_api::scoring::v1::scoring_service_server::ScoringService;
 use foretide_api::scoring::v1::{
     self as wire, GetForecastRequest, GetForecastResponse, ListForecastsRequest,
-    ListForecastsResponse, ListRiskWindowsRequest, ListRiskWindowsResponse, ScoreRequest,
-    ScoreResponse, score_response::Event,
+    ListForecastsResponse, ListJudgedWindowsRequest, ListJudgedWindowsResponse,
+    ListRiskWindowsRequest, ListRiskWindowsResponse, ScoreRequest, ScoreResponse,
+    score_response::Event,
 };
 use foretide_api::types::v1::Driver;
 use foretide_api::{
-    FieldError, into_status, moment, optional_moment, quantiles_message, series_id, span,
-    span_message, timestamp, use_case_id, uuid_field,
+    FieldError, capacity_kind_message, into_status, moment, optional_moment, quantiles_message,
+    series_id, span, span_message, timestamp, use_case_id, uuid_field,
 };
 use foretide_domain::{ForecastId, Role, SeriesId, UseCaseId};
 use foretide_service_runtime::require;
@@ -20,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use crate::model::{Forecast, RiskWindow, SeriesForecast, Summary};
+use crate::model::{Forecast, JudgedWindow, RiskWindow, SeriesForecast, Summary};
 use crate::service::{ForecastQuery, Progress, ScoreCommand, Scorer};
 use crate::storage::WindowQuery;
 
@@ -211,6 +212,27 @@ impl ScoringService for ScoringGrpc {
         let risk_windows = windows.into_iter().map(window_message).collect();
         Ok(Response::new(ListRiskWindowsResponse { risk_windows }))
     }
+
+    async fn list_judged_windows(
+        &self,
+        request: Request<ListJudgedWindowsRequest>,
+    ) -> Result<Response<ListJudgedWindowsResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let ListJudgedWindowsRequest {
+            use_case,
+            forecast_id,
+        } = request.into_inner();
+        let use_case = use_case_id("use_case", &use_case).map_err(into_status)?;
+        let forecast_id: Option<ForecastId> = (!forecast_id.is_empty())
+            .then(|| uuid_field("forecast_id", &forecast_id))
+            .transpose()
+            .map_err(into_status)?;
+        let windows = self.scorer.judged(&use_case, forecast_id).await;
+        let windows = windows.map_err(into_status)?;
+        Ok(Response::new(ListJudgedWindowsResponse {
+            windows: windows.iter().map(judged_message).collect(),
+        }))
+    }
 }
 
 /// Progress as messages. One that finds the buffer full is dropped: the next one says more.
@@ -280,6 +302,18 @@ fn series_message(forecast: &Forecast, series: &SeriesForecast) -> wire::SeriesF
     }
 }
 
+fn judged_message(window: &JudgedWindow) -> wire::JudgedWindow {
+    wire::JudgedWindow {
+        span: span_message(window.span),
+        probability: window.probability,
+        expected: window.expected,
+        capacity: window.capacity,
+        capacity_kind: capacity_kind_message(window.capacity_kind),
+        raised: window.is_raised,
+        baseline_raised: window.baseline_raised,
+    }
+}
+
 fn window_message(window: RiskWindow) -> wire::RiskWindow {
     let driver = |(name, contribution): (String, f64)| Driver { name, contribution };
     wire::RiskWindow {
@@ -292,6 +326,7 @@ fn window_message(window: RiskWindow) -> wire::RiskWindow {
         probability: window.probability,
         expected: window.expected,
         capacity: window.capacity,
+        capacity_kind: window.capacity_kind.map_or(0, capacity_kind_message),
         trigger: window.rule,
         acts: window.acts,
         drivers: window.drivers.into_iter().map(driver).collect(),

@@ -18,6 +18,7 @@ mod kill_switch;
 mod metrics;
 mod model;
 mod outbox;
+mod periods;
 mod points;
 mod rows;
 mod service;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_domain::{ForecastId, RiskWindowId, RunId, SeriesId, TimeSpan, UseCaseId};
+use foretide_domain::{
+    CapacityKind, ForecastId, RiskWindowId, RunId, SeriesId, TimeSpan, UseCaseId,
+};
 use uuid::Uuid;
 
 use crate::points::Points;
@@ -102,6 +104,8 @@ pub(crate) struct RiskWindow {
     pub(crate) probability: f64,
     pub(crate) expected: f64,
     pub(crate) capacity: f64,
+    /// Not told of windows from before it was kept.
+    pub(crate) capacity_kind: Option<CapacityKind>,
     /// Name of the rule that raised it.
     pub(crate) rule: String,
     /// False for a baseline that is recorded for comparison only.
@@ -111,12 +115,28 @@ pub(crate) struct RiskWindow {
     pub(crate) validity: Validity,
 }
 
+/// A window as the rule that acts judged it, raised or not: what the warnings are judged by once it
+/// is over.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct JudgedWindow {
+    pub(crate) span: TimeSpan,
+    pub(crate) probability: f64,
+    pub(crate) expected: f64,
+    pub(crate) capacity: f64,
+    pub(crate) capacity_kind: CapacityKind,
+    pub(crate) is_raised: bool,
+    /// Whether the baseline would have raised it; nothing where its history is too short.
+    pub(crate) baseline_raised: Option<bool>,
+}
+
 /// Everything one scoring makes.
 #[derive(Debug, Clone)]
 pub(crate) struct Issue {
     pub(crate) forecast: Forecast,
     pub(crate) series: Vec<SeriesForecast>,
     pub(crate) windows: Vec<RiskWindow>,
+    /// Windows of its total, in order of time; none without a trigger.
+    pub(crate) judged: Vec<JudgedWindow>,
 }
 
 /// What a scoring did, in numbers.

@@ -30,6 +30,14 @@ impl Points {
         self.mean.len()
     }
 
+    /// Forgets all but the first hours.
+    pub(crate) fn keep_first(&mut self, hours: usize) {
+        let width = self.drivers.len() / self.hours().max(1);
+        self.mean.truncate(hours);
+        self.quantiles.truncate(hours);
+        self.drivers.truncate(hours * width);
+    }
+
     /// Drivers of one hour.
     pub(crate) fn drivers_of(&self, hour: usize) -> &[f64] {
         let width = self.drivers.len() / self.hours().max(1);

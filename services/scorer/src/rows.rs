@@ -1,6 +1,7 @@
 //! Rows of `PredictiveAlerting_CL` and `Predicted_Attack_Surge_CL`.
 
 use chrono::SecondsFormat;
+use foretide_domain::CapacityKind;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Forecast, RiskWindow, SeriesForecast, row_key};
@@ -89,6 +90,7 @@ pub(crate) fn render_window(window: &RiskWindow) -> Value {
         "Probability": window.probability,
         "Expected": window.expected,
         "Capacity": window.capacity,
+        "CapacityKind": window.capacity_kind.map(CapacityKind::name),
         "Severity": severity(window.probability),
         "Rule": window.rule,
         "Acts": window.acts,

@@ -10,7 +10,7 @@ use foretide_domain::{
     UseCaseId, floor_hour, hours_between,
 };
 use foretide_forecasting::metrics::widened;
-use foretide_forecasting::risk::{self, RiskInput};
+use foretide_forecasting::risk::WindowSpread;
 use foretide_forecasting::{EndFactors, Hierarchy, PanelPrediction, PanelSchema, ScoringFrame};
 use foretide_onnx::OnnxForecaster;
 use tokio::sync::Notify;
@@ -19,8 +19,9 @@ use crate::adaptation::{end_factors, told};
 use crate::error::ScoreError;
 use crate::metrics;
 use crate::model::{
-    Forecast, Issue, RiskWindow, SeriesForecast, Summary, Validity, forecast_id, risk_window_id,
+    Forecast, Issue, JudgedWindow, RiskWindow, SeriesForecast, Summary, Validity, forecast_id,
 };
+use crate::periods::Watched;
 use crate::points::Points;
 use crate::sessions::Sessions;
 use crate::sources::{Champion, Champions, FrameQuery, Frames, Inputs};
@@ -88,9 +89,16 @@ impl Scorer {
         let horizon = command.horizon_hours.unwrap_or(use_case.horizon_hours);
         if !self.made_before(id, command, horizon).await? {
             let began = Instant::now();
-            let issue = self
-                .forecast(id, command, use_case, horizon, &progress)
-                .await?;
+            let issue = match &use_case.of {
+                None => {
+                    self.forecast(id, command, use_case, horizon, &progress)
+                        .await?
+                }
+                Some(of) => {
+                    self.watch(id, command, use_case, of, horizon, &progress)
+                        .await?
+                }
+            };
             progress("keeping the forecast", 0, 0);
             self.store
                 .keep(&issue, self.write_back.initial_state())
@@ -107,7 +115,7 @@ impl Scorer {
         let found = self.use_cases.iter().find(|use_case| use_case.id == *id);
         let use_case = found.ok_or_else(|| ScoreError::UnknownUseCase(id.clone()))?;
         match use_case.model {
-            ModelKind::Forecast => Ok(use_case),
+            ModelKind::Forecast | ModelKind::Periods => Ok(use_case),
             ModelKind::Ranking => Err(ScoreError::NotAForecast(id.clone())),
         }
     }
@@ -281,11 +289,29 @@ impl Scorer {
         };
         Ok(self.store.windows(use_case, &query, limit).await?)
     }
+
+    /// All windows of a forecast (the newest when none is named) as they were judged, raised or not,
+    /// in order of time.
+    pub(crate) async fn judged(
+        &self,
+        use_case: &UseCaseId,
+        id: Option<ForecastId>,
+    ) -> Result<Vec<JudgedWindow>, ScoreError> {
+        self.forecast_use_case(use_case)?;
+        let id = match id {
+            Some(id) => id,
+            None => match self.store.newest(use_case, None).await? {
+                Some(newest) => newest.id,
+                None => return Ok(vec![]),
+            },
+        };
+        Ok(self.store.judged_windows(use_case, id).await?)
+    }
 }
 
 /// As much history as the model and the trigger can use, but none from before the workspace was
 /// known.
-fn history_hours(
+pub(crate) fn history_hours(
     schema: &PanelSchema,
     champion: &Champion,
     as_of: DateTime<Utc>,
@@ -384,14 +410,32 @@ fn assemble(
             points,
         });
     }
-    let windows = trigger.map_or_else(Vec::new, |trigger| {
-        risk_windows(&forecast, schema, &inputs.frame, &series, trigger)
+    let total = series
+        .iter()
+        .zip(0..)
+        .find(|(one, _)| one.series_id.is_total());
+    let judged = trigger.zip(total).map(|(trigger, (total, position))| {
+        let watched = Watched {
+            forecast: &forecast,
+            total,
+            spreads: spreads_of(schema, &total.series_id),
+        };
+        watched.judge(&inputs.frame, position, trigger)
     });
+    let judged = judged.unwrap_or_default();
     Ok(Issue {
         forecast,
         series,
-        windows,
+        windows: judged.periods,
+        judged: judged.windows,
     })
+}
+
+/// How far sums of a series fall from their expectation, as its model's backtest showed.
+pub(crate) fn spreads_of<'s>(schema: &'s PanelSchema, series: &SeriesId) -> &'s [WindowSpread] {
+    let index = schema.series.iter().position(|known| known == series);
+    let spreads = index.and_then(|index| schema.window_spreads.get(index));
+    spreads.map(Vec::as_slice).unwrap_or_default()
 }
 
 fn points_of(
@@ -429,61 +473,4 @@ fn points_of(
         drivers: drivers.to_vec(),
         ends,
     })
-}
-
-/// Windows of the total, by the rule that acts and by the baseline that is only recorded.
-fn risk_windows(
-    forecast: &Forecast,
-    schema: &PanelSchema,
-    frame: &ScoringFrame,
-    series: &[SeriesForecast],
-    trigger: &Trigger,
-) -> Vec<RiskWindow> {
-    let Some(position) = series.iter().position(|one| one.series_id.is_total()) else {
-        return vec![];
-    };
-    let total = &series[position];
-    let index = schema.series.iter().position(|id| *id == total.series_id);
-    let spreads = index.and_then(|index| schema.window_spreads.get(index));
-    let input = RiskInput {
-        start: forecast.start,
-        hour_of_week: &frame.hour_of_week,
-        mean: &total.points.mean,
-        drivers: &total.points.drivers,
-        driver_names: &forecast.drivers,
-        spreads: spreads.map(Vec::as_slice).unwrap_or_default(),
-        history: &frame.series[position].values,
-        history_hour_of_week: &frame.history_hour_of_week,
-    };
-    let acting = risk::weekday_conformal(&input, trigger)
-        .into_iter()
-        .map(|window| (window, true));
-    let baseline = risk::rolling_2sd(&input, trigger)
-        .into_iter()
-        .map(|window| (window, false));
-    let validity = forecast.validity_of(total);
-    acting
-        .chain(baseline)
-        .map(|(window, acts)| RiskWindow {
-            id: risk_window_id(
-                forecast.id,
-                window.trigger,
-                &total.series_id,
-                window.span.start,
-            ),
-            forecast_id: forecast.id,
-            run_id: forecast.run_id,
-            use_case: forecast.use_case.clone(),
-            series_id: total.series_id.clone(),
-            span: window.span,
-            probability: window.probability,
-            expected: window.expected,
-            capacity: window.capacity,
-            rule: window.trigger.to_owned(),
-            acts,
-            drivers: window.drivers,
-            issued_at: forecast.issued_at,
-            validity,
-        })
-        .collect()
 }

@@ -10,6 +10,7 @@ use foretide_api::{ErrorCode, ServiceError, moment, timestamp};
 use foretide_domain::{UseCaseId, floor_hour};
 use foretide_forecasting::{PanelSeries, Regressor, ScoringFrame};
 use foretide_service_runtime::AuthedChannel;
+use tonic::Status;
 
 use crate::error::ScoreError;
 
@@ -24,10 +25,12 @@ pub(crate) struct Champion {
     pub(crate) history_start: DateTime<Utc>,
 }
 
-/// Names the champion of a use case.
+/// Names the champion of a use case, and versions that have been.
 #[async_trait]
 pub(crate) trait Champions: Send + Sync {
     async fn champion(&self, use_case: &UseCaseId) -> Result<Champion, ScoreError>;
+
+    async fn version(&self, use_case: &UseCaseId, version: u32) -> Result<Champion, ScoreError>;
 }
 
 /// What is asked of the feature store.
@@ -67,32 +70,43 @@ impl Champions for Trainer {
         let request = training::GetChampionRequest {
             use_case: use_case.to_string(),
         };
-        let reply = self
-            .0
-            .clone()
-            .get_champion(request)
-            .await
-            .map_err(|status| ScoreError::Trainer {
-                code: ServiceError::code(&status),
-                message: status.message().to_owned(),
-            })?;
-        let unusable = |message: String| ScoreError::Trainer {
-            code: ErrorCode::Internal,
-            message,
-        };
-        let version = reply.into_inner().model_version;
-        let version =
-            version.ok_or_else(|| unusable("it answered without a version".to_owned()))?;
-        let known_at = moment("known_at", version.known_at).map_err(|e| unusable(e.to_string()))?;
-        Ok(Champion {
-            name: version.name,
-            version: version.version,
-            artefact_path: version.artefact_path,
-            artefact_sha256: version.artefact_sha256,
-            history_start: floor_hour(known_at)
-                - TimeDelta::hours(i64::from(version.history_hours)),
-        })
+        let reply = self.0.clone().get_champion(request).await;
+        let reply = reply.map_err(|status| refused(&status))?.into_inner();
+        read_version(reply.model_version)
     }
+
+    async fn version(&self, use_case: &UseCaseId, version: u32) -> Result<Champion, ScoreError> {
+        let request = training::GetModelVersionRequest {
+            name: use_case.to_string(),
+            version,
+        };
+        let reply = self.0.clone().get_model_version(request).await;
+        let reply = reply.map_err(|status| refused(&status))?.into_inner();
+        read_version(reply.model_version)
+    }
+}
+
+fn refused(status: &Status) -> ScoreError {
+    ScoreError::Trainer {
+        code: ServiceError::code(status),
+        message: status.message().to_owned(),
+    }
+}
+
+fn read_version(version: Option<training::ModelVersion>) -> Result<Champion, ScoreError> {
+    let unusable = |message: String| ScoreError::Trainer {
+        code: ErrorCode::Internal,
+        message,
+    };
+    let version = version.ok_or_else(|| unusable("it answered without a version".to_owned()))?;
+    let known_at = moment("known_at", version.known_at).map_err(|e| unusable(e.to_string()))?;
+    Ok(Champion {
+        name: version.name,
+        version: version.version,
+        artefact_path: version.artefact_path,
+        artefact_sha256: version.artefact_sha256,
+        history_start: floor_hour(known_at) - TimeDelta::hours(i64::from(version.history_hours)),
+    })
 }
 
 /// The feature store, over gRPC.

@@ -153,7 +153,7 @@ impl WatchlistKeeper {
     async fn parts(&self, window: &RiskWindow) -> Result<Vec<ItemFields>, DbError> {
         let mut parts = Vec::new();
         for use_case in self.use_cases.iter() {
-            if use_case.model != ModelKind::Forecast {
+            if use_case.model == ModelKind::Ranking {
                 continue;
             }
             let Some(forecast) = self.store.newest(&use_case.id, None).await? else {
@@ -296,6 +296,7 @@ mod tests {
             probability: 0.824,
             expected: 30.0,
             capacity: 20.0,
+            capacity_kind: None,
             rule: "weekday_conformal".to_owned(),
             acts: true,
             drivers: Vec::new(),

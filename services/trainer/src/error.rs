@@ -14,6 +14,10 @@ pub(crate) enum TrainError {
     UnknownUseCase(UseCaseId),
     #[error("use case {0} is no forecast: only forecasts are trained here")]
     NotAForecast(UseCaseId),
+    #[error(
+        "use case {use_case} has no model of its own: it watches the forecast of {of}, so train {of}"
+    )]
+    HasNoModel { use_case: UseCaseId, of: UseCaseId },
     #[error("run {run_id} has already trained {use_case} as of another moment; use a new run id")]
     RunTaken { run_id: RunId, use_case: UseCaseId },
     #[error("{0} has no model version yet: train it first")]
@@ -52,6 +56,7 @@ impl ServiceError for TrainError {
             }
             Self::RunTaken { .. } => ErrorCode::AlreadyExists,
             Self::NotAForecast(_)
+            | Self::HasNoModel { .. }
             | Self::NoOnnxRuntime
             | Self::BadTrainingSet { .. }
             | Self::Onnx(_)

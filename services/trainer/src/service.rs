@@ -55,7 +55,7 @@ impl Trainer {
         command: &TrainCommand,
         progress: Progress,
     ) -> Result<ModelVersion, TrainError> {
-        let use_case = self.forecast_use_case(&command.use_case)?;
+        let use_case = self.trained_use_case(&command.use_case)?;
         let _turn = self.one_at_a_time.lock().await;
         if let Some(made) = self.made_before(command).await? {
             return Ok(made);
@@ -100,11 +100,19 @@ impl Trainer {
         Ok(registered)
     }
 
-    fn forecast_use_case(&self, id: &UseCaseId) -> Result<&UseCase, TrainError> {
+    fn declared(&self, id: &UseCaseId) -> Result<&UseCase, TrainError> {
         let found = self.use_cases.iter().find(|use_case| use_case.id == *id);
-        let use_case = found.ok_or_else(|| TrainError::UnknownUseCase(id.clone()))?;
+        found.ok_or_else(|| TrainError::UnknownUseCase(id.clone()))
+    }
+
+    fn trained_use_case(&self, id: &UseCaseId) -> Result<&UseCase, TrainError> {
+        let use_case = self.declared(id)?;
         match use_case.model {
             ModelKind::Forecast => Ok(use_case),
+            ModelKind::Periods => Err(TrainError::HasNoModel {
+                use_case: id.clone(),
+                of: use_case.modelled_by().clone(),
+            }),
             ModelKind::Ranking => Err(TrainError::NotAForecast(id.clone())),
         }
     }
@@ -166,9 +174,10 @@ impl Trainer {
         Ok((stored.path, stored.sha256))
     }
 
-    /// The version that is served.
+    /// The version that a use case is served by: of its own model, or of that of the use case it
+    /// watches.
     pub(crate) async fn champion(&self, use_case: &UseCaseId) -> Result<ModelVersion, TrainError> {
-        self.forecast_use_case(use_case)?;
+        let use_case = self.declared(use_case)?.modelled_by();
         let champion = self.store.champion(use_case).await?;
         champion.ok_or_else(|| TrainError::NoChampion(use_case.clone()))
     }
@@ -192,7 +201,7 @@ impl Trainer {
         use_case: &UseCaseId,
         limit: u32,
     ) -> Result<Vec<ModelVersion>, TrainError> {
-        self.forecast_use_case(use_case)?;
+        let use_case = self.declared(use_case)?.modelled_by();
         Ok(self.store.versions(use_case, limit).await?)
     }
 

@@ -157,8 +157,8 @@ fn scan_of(measure: Measure, window: TimeSpan, as_of: DateTime<Utc>) -> TimeSpan
     let own_time = declaration(measure).at == "TimeGenerated";
     let (start, end) = match table(measure.table()).identity {
         Identity::EachRow if own_time => (window.start, window.end.min(as_of)),
-        Identity::EachRow | Identity::Latest { .. } => (window.start - DAY, as_of),
-        Identity::First { .. } => {
+        Identity::EachRow => (window.start - DAY, as_of),
+        Identity::Latest { .. } | Identity::First { .. } => {
             let days = i32::try_from(Identity::REPEATED_WITHIN_DAYS).unwrap_or(i32::MAX);
             (window.start - DAY * days, as_of)
         }
@@ -176,8 +176,8 @@ fn counts(
 ) -> (Vec<KustoColumn>, Vec<Vec<Value>>) {
     let declared = declaration(measure);
     let labels: Vec<&str> = declared.labels().map(|(name, _)| name).collect();
-    let is_real = matches!(declared.counting, Counting::Sum(column)
-        if table(measure.table()).column(column).is_some_and(|column| column.kind.kql() == "real"));
+    let is_real = matches!(declared.counting, Counting::Sum(quantity)
+        if table(measure.table()).column(quantity.column).is_some_and(|column| column.kind.kql() == "real"));
     let names = labels.iter().map(|label| (*label, "string"));
     let columns: Vec<_> = std::iter::once(("Hour", "datetime"))
         .chain(names)

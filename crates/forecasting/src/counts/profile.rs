@@ -70,9 +70,18 @@ pub struct ProfilePrior {
     pub variances: [f64; GROUPINGS.len()],
 }
 
-/// The highest value that is not a burst.
+/// The highest value that is not a burst, of hours in which something happened: where little happens,
+/// the quantile of all hours would call every event one.
 pub(super) fn highest_usual(values: &[f64]) -> f64 {
-    quantile(&mut values.to_vec(), CAP_LEVEL) * CAP_FACTOR + 1.0
+    let mut eventful: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| *value > 0.0)
+        .collect();
+    if eventful.is_empty() {
+        return 1.0;
+    }
+    quantile(&mut eventful, CAP_LEVEL) * CAP_FACTOR + 1.0
 }
 
 /// Values as shapes and levels are learned from: without bursts.

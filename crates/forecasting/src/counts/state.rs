@@ -6,7 +6,6 @@ use super::negative_binomial::Dispersion;
 use super::prior::CountPrior;
 use super::profile::{WeekProfile, highest_usual};
 use super::weighted::{Aged, Memory, Sorted, Spread};
-use crate::statistics::mean;
 
 /// Number of components whose quantiles are mixed.
 pub const COMPONENTS: usize = 10;
@@ -40,6 +39,9 @@ const RATIOS: usize = 672;
 
 /// Share of the long-run mean in every level, so that a quiet month does not promise silence.
 const ANCHOR_SHARE: f64 = 0.05;
+
+/// Events that the long-run mean counts as in a level.
+const ANCHOR_EVENTS: f64 = 4.0;
 
 /// Hours ahead that stand for each reach when ratios are learned.
 const TYPICAL_LEAD: [usize; REACHES] = [1, 4, 24];
@@ -76,20 +78,16 @@ impl Shape {
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
         let (values, hours) = newest(values, hour_of_week, COUNT_SHAPE_HOURS);
         let profile = WeekProfile::learn(values, hours, prior.profile.as_ref());
-        let scaled = divided(values, hours, &profile);
-        let cap = highest_usual(&scaled);
-        let anchor = mean(
-            &scaled
-                .iter()
-                .map(|value| value.min(cap))
-                .collect::<Vec<_>>(),
-        );
+        let week = factors(hours, &profile);
+        let cap = highest_usual(&divided(values, &week));
+        let usual = without_bursts(values, &week, cap);
+        let anchor = usual.iter().sum::<f64>() / week.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let memory = Memory::halving_every(RATIOS);
         let ratios = LEVELS_OF.map(|half_life| {
-            let levels = levels_along(&scaled, half_life, cap, anchor);
-            TYPICAL_LEAD.map(|lead| ratio_spread(&scaled, &levels, lead, &memory))
+            let levels = levels_along(&usual, &week, half_life, anchor);
+            TYPICAL_LEAD.map(|lead| ratio_spread(values, &week, &levels, lead, &memory))
         });
-        let levels = levels_along(&scaled, BINOMIAL_LEVEL, cap, anchor);
+        let levels = levels_along(&usual, &week, BINOMIAL_LEVEL, anchor);
         let lead = TYPICAL_LEAD[REACHES - 1];
         // The first week warms the level up.
         let first = (lead + 168).min(values.len());
@@ -117,32 +115,77 @@ fn newest<'a>(values: &'a [f64], hour_of_week: &'a [u8], most: usize) -> (&'a [f
     (&values[known..], &hour_of_week[known..])
 }
 
-fn divided(values: &[f64], hour_of_week: &[u8], profile: &WeekProfile) -> Vec<f64> {
-    let by_hour = values.iter().zip(hour_of_week);
-    by_hour
-        .map(|(value, &hour)| value / profile.factor(usize::from(hour)))
+/// The profile's factor of each hour.
+fn factors(hour_of_week: &[u8], profile: &WeekProfile) -> Vec<f64> {
+    let hours = hour_of_week.iter();
+    hours
+        .map(|&hour| profile.factor(usize::from(hour)))
         .collect()
 }
 
-/// Exponentially weighted level after each value, bursts capped, drawn a little to the long-run
-/// mean.
-fn levels_along(values: &[f64], half_life: usize, cap: f64, anchor: f64) -> Vec<f64> {
-    let share = 1.0 - (-1.0 / half_life as f64).exp2();
-    let mut level = anchor;
-    let step = |value: &f64| {
-        level += share * (value.min(cap) - level);
-        (1.0 - ANCHOR_SHARE) * level + ANCHOR_SHARE * anchor
-    };
-    values.iter().map(step).collect()
+fn divided(values: &[f64], factors: &[f64]) -> Vec<f64> {
+    let by_hour = values.iter().zip(factors);
+    by_hour.map(|(value, factor)| value / factor).collect()
 }
 
-fn ratio_spread(values: &[f64], levels: &[f64], lead: usize, memory: &Memory) -> Spread {
-    let pairs = values.iter().skip(lead).zip(levels);
-    let ratios: Vec<f64> = pairs
+/// Values as levels take them: no more than the cap allows over their hour's factor. One event in a
+/// quiet hour is no burst, however large it looks over a small factor.
+fn without_bursts(values: &[f64], factors: &[f64], cap: f64) -> Vec<f64> {
+    let by_hour = values.iter().zip(factors);
+    by_hour
+        .map(|(value, factor)| value.min(cap * factor + (1.0 - factor).max(0.0)))
+        .collect()
+}
+
+/// Exponentially weighted level after each value: what happened over what the profile let expect. The
+/// mean of the single ratios would be too low where the profile is flatter than the week, and would
+/// listen to the noise of quiet hours most.
+///
+/// The long-run mean counts as much as [`ANCHOR_EVENTS`] that were seen beside it (a gamma prior), and
+/// for a share of its own at least: a memory that holds less than an event knows little.
+fn levels_along(values: &[f64], factors: &[f64], half_life: usize, anchor: f64) -> Vec<f64> {
+    let share = 1.0 - (-1.0 / half_life as f64).exp2();
+    let remembered_hours = (2.0 - share) / share;
+    let (mut happened, mut expected) = (anchor, 1.0);
+    let step = |(value, factor): (&f64, &f64)| {
+        happened += share * (value - happened);
+        expected += share * (factor - expected);
+        let level = happened / expected;
+        let events = remembered_hours * expected * anchor;
+        let own = events / (events + ANCHOR_EVENTS).max(f64::MIN_POSITIVE);
+        anchor + own.min(1.0 - ANCHOR_SHARE) * (level - anchor)
+    };
+    values.iter().zip(factors).map(step).collect()
+}
+
+/// How values spread around what the level known so long before let expect. Its mean is that of the
+/// values over that of what was expected: the mean of the ratios would expect twice too much of rare
+/// events, which mostly follow a low level.
+fn ratio_spread(
+    values: &[f64],
+    factors: &[f64],
+    levels: &[f64],
+    lead: usize,
+    memory: &Memory,
+) -> Spread {
+    let hours = values.iter().zip(factors).skip(lead).zip(levels);
+    let pairs: Vec<(f64, f64)> = hours
         .filter(|(_, level)| **level > 0.0)
-        .map(|(value, level)| value / level)
+        .map(|((value, factor), level)| (*value, level * factor))
         .collect();
-    Aged::new(&ratios).remembered(memory)
+    let ratios: Vec<f64> = pairs.iter().map(|(value, known)| value / known).collect();
+    let spread = Aged::new(&ratios).remembered(memory);
+    let (mut happened, mut expected) = (0.0, 0.0);
+    for (age, (value, known)) in pairs.iter().rev().enumerate() {
+        happened += memory.weight(age) * value;
+        expected += memory.weight(age) * known;
+    }
+    let mean = if expected > 0.0 {
+        happened / expected
+    } else {
+        spread.mean
+    };
+    Spread { mean, ..spread }
 }
 
 /// The weights by age of all components.
@@ -212,18 +255,23 @@ pub(super) struct Track<'a> {
     hour_of_week: &'a [u8],
     by_scaled: Sorted,
     by_value: Sorted,
+    /// What the scaled components expect, over the profile.
+    scaled_means: [Vec<f64>; SCALED.len()],
     levels: [Vec<f64>; LEVELS_OF.len()],
     binomial_levels: Vec<f64>,
 }
 
 impl<'a> Track<'a> {
     pub(super) fn new(shape: &Shape, values: &[f64], hour_of_week: &'a [u8]) -> Self {
-        let scaled = divided(values, hour_of_week, &shape.profile);
-        let levels = |half_life| levels_along(&scaled, half_life, shape.cap, shape.anchor);
+        let week = factors(hour_of_week, &shape.profile);
+        let usual = without_bursts(values, &week, shape.cap);
+        let levels = |half_life| levels_along(&usual, &week, half_life, shape.anchor);
+        let means = |half_life| levels_along(values, &week, half_life, shape.anchor);
         Self {
             hour_of_week,
-            by_scaled: Sorted::new(&scaled),
+            by_scaled: Sorted::new(&divided(values, &week)),
             by_value: Sorted::new(values),
+            scaled_means: SCALED.map(means),
             levels: LEVELS_OF.map(levels),
             binomial_levels: levels(BINOMIAL_LEVEL),
         }
@@ -241,8 +289,12 @@ impl<'a> Track<'a> {
         let by_scaled = self.by_scaled.as_of(known, COUNT_STATE_HOURS);
         let by_value = self.by_value.as_of(known, COUNT_STATE_HOURS);
         let hours = &self.hour_of_week[..known];
+        let mut scaled = by_scaled.remembered_each(&memories.scaled);
+        for (spread, means) in scaled.iter_mut().zip(&self.scaled_means) {
+            spread.mean = means[known - 1];
+        }
         CountState {
-            scaled: by_scaled.remembered_each(&memories.scaled),
+            scaled,
             flat: by_value.remembered_each(&memories.flat),
             same_time: same_time(&by_value, hours, &memories.same_time, is_wanted),
             levels: std::array::from_fn(|index| self.levels[index][known - 1]),

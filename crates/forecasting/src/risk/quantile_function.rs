@@ -11,6 +11,10 @@ const SCORES: [f64; 5] = [
     1.959_963_984_540_054,
 ];
 
+/// Shortest tail of a count, units: the count after the highest quantile then has half of what is
+/// left above it.
+const SHORTEST_TAIL: f64 = 0.721_347_520_444_481_7;
+
 /// A distribution of a count or a volume given by five quantiles.
 ///
 /// Between them it is linear in normal scores, as a bell would be. Above the highest it falls
@@ -54,6 +58,36 @@ impl QuantileFunction {
     /// P(value > threshold).
     #[must_use]
     pub fn exceedance(&self, threshold: f64) -> f64 {
+        self.exceedance_by(threshold, self.tail_length())
+    }
+
+    /// P(count > threshold) of a count that is told in whole `unit`s and has this mean.
+    ///
+    /// A count is the whole number next to a value of this distribution, so what lies above a whole
+    /// number begins half a unit later. Where no quantile is above zero, the mean says how often
+    /// something happens: as often as events that come one by one would, but no more often than the
+    /// highest quantile allows.
+    #[must_use]
+    pub fn exceedance_of_count(&self, threshold: f64, unit: f64, mean: f64) -> f64 {
+        if threshold < 0.0 {
+            return 1.0;
+        }
+        let whole = (threshold / unit).floor();
+        if self.values[4] <= 0.0 {
+            let mean = (mean / unit).max(0.0);
+            let anything = (-(-mean).exp_m1()).min(1.0 - LEVELS[4]);
+            let more = if mean > 0.0 {
+                1.0 - anything / mean
+            } else {
+                0.0
+            };
+            return anything * more.clamp(0.0, 1.0).powf(whole);
+        }
+        let least = SHORTEST_TAIL * unit;
+        self.exceedance_by((whole + 0.5) * unit, self.tail_length().max(least))
+    }
+
+    fn exceedance_by(&self, threshold: f64, tail_length: f64) -> f64 {
         let values = &self.values;
         if threshold < 0.0 {
             return 1.0;
@@ -62,7 +96,7 @@ impl QuantileFunction {
             return 1.0 - LEVELS[0] * threshold / values[0];
         }
         if threshold >= values[4] {
-            let length = self.tail_length();
+            let length = tail_length;
             if length <= 0.0 {
                 return if threshold > values[4] {
                     0.0
@@ -223,7 +257,52 @@ mod tests {
         );
     }
 
+    #[test]
+    fn f9_counts_are_whole_and_what_lies_above_one_begins_half_a_unit_later() {
+        let function = QuantileFunction::new([0.0, 0.0, 0.0, 1.0, 2.0]).unwrap();
+        let p = |threshold| function.exceedance_of_count(threshold, 1.0, 0.4);
+        assert!((p(0.0) - 0.2607).abs() < 1e-3, "{}", p(0.0));
+        assert_eq!(p(0.0), p(0.9), "nothing lies between whole numbers");
+        assert!((0.025..0.1).contains(&p(1.0)));
+        assert!(p(2.0) > 0.0 && p(2.0) < 0.025);
+        assert_eq!(p(-1.0), 1.0);
+        // in another unit the same
+        let thousands = QuantileFunction::new([0.0, 0.0, 0.0, 1e3, 2e3]).unwrap();
+        assert!((thousands.exceedance_of_count(1e3, 1e3, 400.0) - p(1.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn f9_a_rare_count_happens_as_often_as_its_mean_says() {
+        let never_seen = QuantileFunction::new([0.0; 5]).unwrap();
+        let p = |threshold, mean| never_seen.exceedance_of_count(threshold, 1.0, mean);
+        assert!((p(0.0, 0.01) - 0.00995).abs() < 1e-5);
+        assert!(
+            (p(0.0, 0.5) - 0.025).abs() < 1e-12,
+            "the highest quantile is 0"
+        );
+        assert!(p(1.0, 0.01) < 1e-4 && p(1.0, 0.5) > 0.02);
+        assert_eq!(p(0.0, 0.0), 0.0);
+        let certain = QuantileFunction::new([150.0; 5]).unwrap();
+        assert!((certain.exceedance_of_count(150.0, 1.0, 150.0) - 0.0125).abs() < 1e-9);
+        assert!(certain.exceedance_of_count(149.0, 1.0, 150.0) > 0.97);
+    }
+
     proptest! {
+        #[test]
+        fn exceedance_of_counts_falls(
+            steps in proptest::array::uniform5(0_u8..5),
+            mean in 0.0..20.0_f64,
+            (a, b) in (0.0..40.0_f64, 0.0..40.0_f64),
+        ) {
+            let mut sum = 0.0;
+            let values = steps.map(|step| { sum += f64::from(step); sum });
+            let function = QuantileFunction::new(values).unwrap();
+            let (low, high) = if a < b { (a, b) } else { (b, a) };
+            let p = |threshold| function.exceedance_of_count(threshold, 1.0, mean);
+            prop_assert!(p(low) >= p(high) - 1e-12);
+            prop_assert!((0.0..=1.0).contains(&p(a)));
+        }
+
         #[test]
         fn exceedance_falls_and_undoes_the_quantile(
             steps in proptest::array::uniform5(0.01..50.0_f64),

@@ -7,7 +7,7 @@ use crate::metrics::share_at_or_below;
 use crate::statistics::quantiles_of_sorted;
 
 /// Lengths of window the spread is learned for, hours.
-const WINDOW_HOURS: [usize; 6] = [1, 2, 4, 8, 12, 24];
+const WINDOW_HOURS: [usize; 8] = [1, 2, 4, 8, 12, 24, 36, 48];
 
 /// Levels at which the standardised spread is kept.
 const SPREAD_LEVELS: [f64; 11] = [
@@ -78,11 +78,29 @@ impl WindowSpread {
         spread
     }
 
-    /// The spread for a length between those learned: that of the nearest.
-    pub(crate) fn nearest(spreads: &[Self], hours: usize) -> Option<&Self> {
-        spreads
-            .iter()
-            .min_by_key(|spread| spread.hours.abs_diff(hours))
+    /// P(sum over `hours` > capacity) when `expected` is the sum of the expected counts: between the
+    /// two lengths learned next to it, by the logarithm of the length; beyond them by the nearest.
+    /// `None` when none was learned.
+    #[must_use]
+    pub fn exceedance_of(
+        spreads: &[Self],
+        hours: usize,
+        expected: f64,
+        capacity: f64,
+    ) -> Option<f64> {
+        let by_length = |spread: &&Self| spread.hours;
+        let shorter = spreads.iter().filter(|spread| spread.hours <= hours);
+        let longer = spreads.iter().filter(|spread| spread.hours >= hours);
+        let (shorter, longer) = (shorter.max_by_key(by_length), longer.min_by_key(by_length));
+        let (shorter, longer) = (shorter.or(longer)?, longer.or(shorter)?);
+        let low = shorter.exceedance(expected, capacity);
+        let high = longer.exceedance(expected, capacity);
+        if shorter.hours == longer.hours {
+            return Some(low);
+        }
+        let ln = |hours: usize| (hours as f64).ln();
+        let share = (ln(hours) - ln(shorter.hours)) / (ln(longer.hours) - ln(shorter.hours));
+        Some(low + share * (high - low))
     }
 
     fn unit(&self, expected: f64) -> f64 {

@@ -1,7 +1,7 @@
-//! Windows of a forecast that are raised, and their merging into periods.
+//! Windows of a forecast as a rule judges them, and the periods they are raised as.
 
 use chrono::{DateTime, Duration, Utc};
-use foretide_domain::{TimeSpan, Trigger};
+use foretide_domain::{CapacityKind, TimeSpan, Trigger};
 
 use super::capacity::learned_capacity;
 use super::spread::WindowSpread;
@@ -36,6 +36,28 @@ pub struct RiskInput<'a> {
     pub history: &'a [f64],
     /// Local hour of the week of each hour of the history.
     pub history_hour_of_week: &'a [u8],
+    /// Whether something announced was on in each hour of the history, see
+    /// [`announced_hours`](super::announced_hours). Such hours are not usual.
+    pub history_announced: &'a [bool],
+}
+
+/// One window of a forecast, raised or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedWindow {
+    /// The rule that judged it: [`WEEKDAY_CONFORMAL`] or [`ROLLING_2SD`].
+    pub rule: &'static str,
+    /// When.
+    pub span: TimeSpan,
+    /// P(load > capacity).
+    pub probability: f64,
+    /// Expected load.
+    pub expected: f64,
+    /// What the load is compared with.
+    pub capacity: f64,
+    /// Where the capacity comes from.
+    pub capacity_kind: CapacityKind,
+    /// Whether the rule raises it.
+    pub is_raised: bool,
 }
 
 /// A period in which the load is foreseen to exceed the capacity.
@@ -45,52 +67,44 @@ pub struct RiskWindow {
     pub trigger: &'static str,
     /// When.
     pub span: TimeSpan,
-    /// Largest P(load > capacity) of the windows it was merged from.
+    /// P(load of the whole period > its capacity).
     pub probability: f64,
     /// Expected load over the period.
     pub expected: f64,
     /// Capacity over the period.
     pub capacity: f64,
+    /// Where the capacity comes from.
+    pub capacity_kind: CapacityKind,
     /// Named drivers, summed over the period; they sum to the expected load.
     pub drivers: Vec<(String, f64)>,
 }
 
-/// Periods in which P(load > capacity) reaches the trigger's probability.
+/// The windows of a forecast by the rule that acts: raised where P(load > capacity) reaches the
+/// trigger's probability.
 ///
 /// Windows are laid so that they start at the same local hours every day where the length divides
-/// the week. Adjoining raised windows become one. Empty when no capacity is given and the history
-/// holds too few weeks to learn one, or when the slices of the input do not fit each other.
+/// the week. Empty when no capacity is declared and the history holds too few weeks to learn the
+/// usual upper load, or when the slices of the input do not fit each other.
 #[must_use]
-pub fn weekday_conformal(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<RiskWindow> {
+pub fn weekday_conformal(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<JudgedWindow> {
     let hours = trigger.window_hours as usize;
-    let Some(spread) = WindowSpread::nearest(input.spreads, hours) else {
-        return Vec::new();
-    };
-    input.raise(WEEKDAY_CONFORMAL, trigger, |first, expected| {
-        let capacity = match trigger.capacity {
-            Some(capacity) => capacity,
-            None => learned_capacity(
-                input.history,
-                input.history_hour_of_week,
-                input.hour_of_week[first],
-                hours,
-                trigger.usual_share,
-            )?,
-        };
-        let probability = spread.exceedance(expected, capacity);
+    input.judge(WEEKDAY_CONFORMAL, trigger, |first, expected| {
+        let (capacity, capacity_kind) = input.capacity(first, trigger)?;
+        let probability = WindowSpread::exceedance_of(input.spreads, hours, expected, capacity)?;
         Some(Judgement {
             capacity,
+            capacity_kind,
             probability,
             is_raised: probability >= trigger.probability,
         })
     })
 }
 
-/// Periods in which the expected load exceeds mean + 2 standard deviations of the windows of the
-/// trailing 30 days, whatever their weekday. A baseline to compare with, not to act on. Empty when
-/// the history is shorter than that.
+/// The windows of a forecast by the baseline: raised where the expected load exceeds mean + 2
+/// standard deviations of the windows of the trailing 30 days, whatever their weekday. To compare
+/// with, not to act on. Empty when the history is shorter than that.
 #[must_use]
-pub fn rolling_2sd(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<RiskWindow> {
+pub fn rolling_2sd(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<JudgedWindow> {
     let hours = trigger.window_hours as usize;
     let Some(first) = input.history.len().checked_sub(ROLLING_HOURS) else {
         return Vec::new();
@@ -100,14 +114,14 @@ pub fn rolling_2sd(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<RiskWindow> 
         .map(|window| window.iter().sum())
         .collect();
     let capacity = mean(&sums) + 2.0 * variance(&sums).sqrt();
-    let spread = WindowSpread::nearest(input.spreads, hours);
-    input.raise(ROLLING_2SD, trigger, |_, expected| {
+    input.judge(ROLLING_2SD, trigger, |_, expected| {
         let is_raised = expected > capacity;
         let certain = if is_raised { 1.0 } else { 0.0 };
-        let probability = spread.map_or(certain, |spread| spread.exceedance(expected, capacity));
+        let probability = WindowSpread::exceedance_of(input.spreads, hours, expected, capacity);
         Some(Judgement {
             capacity,
-            probability,
+            capacity_kind: CapacityKind::Usual,
+            probability: probability.unwrap_or(certain),
             is_raised,
         })
     })
@@ -115,6 +129,7 @@ pub fn rolling_2sd(input: &RiskInput<'_>, trigger: &Trigger) -> Vec<RiskWindow> 
 
 struct Judgement {
     capacity: f64,
+    capacity_kind: CapacityKind,
     probability: f64,
     is_raised: bool,
 }
@@ -124,34 +139,51 @@ impl RiskInput<'_> {
         self.hour_of_week.len() == self.mean.len()
             && self.drivers.len() == self.mean.len() * self.driver_names.len()
             && self.history.len() == self.history_hour_of_week.len()
+            && self.history.len() == self.history_announced.len()
     }
 
-    fn raise(
+    /// What the window that begins so many hours ahead can carry.
+    fn capacity(&self, first: usize, trigger: &Trigger) -> Option<(f64, CapacityKind)> {
+        let hours = trigger.window_hours as usize;
+        if let Some(declared) = &trigger.capacity {
+            let capacity = declared.of_window(&self.hour_of_week[first..first + hours]);
+            return Some((capacity, CapacityKind::Declared));
+        }
+        let usual = learned_capacity(
+            self.history,
+            self.history_hour_of_week,
+            self.history_announced,
+            self.hour_of_week[first],
+            hours,
+            trigger.usual_share,
+        )?;
+        Some((usual, CapacityKind::Usual))
+    }
+
+    fn judge(
         &self,
         rule: &'static str,
         trigger: &Trigger,
         judge: impl Fn(usize, f64) -> Option<Judgement>,
-    ) -> Vec<RiskWindow> {
+    ) -> Vec<JudgedWindow> {
         let hours = trigger.window_hours as usize;
         if hours == 0 || !self.is_consistent() {
             return Vec::new();
         }
-        let mut windows: Vec<RiskWindow> = Vec::new();
-        for first in self.window_starts(trigger) {
+        let judged = self.window_starts(trigger).filter_map(|first| {
             let expected: f64 = self.mean[first..first + hours].iter().sum();
-            let Some(judgement) = judge(first, expected).filter(|judged| judged.is_raised) else {
-                continue;
-            };
-            let window = self.window(rule, first, hours, expected, &judgement);
-            match windows
-                .last_mut()
-                .filter(|last| last.span.end == window.span.start)
-            {
-                Some(last) => last.absorb(window),
-                None => windows.push(window),
-            }
-        }
-        windows
+            let judgement = judge(first, expected)?;
+            Some(JudgedWindow {
+                rule,
+                span: self.span(first, hours),
+                probability: judgement.probability,
+                expected,
+                capacity: judgement.capacity,
+                capacity_kind: judgement.capacity_kind,
+                is_raised: judgement.is_raised,
+            })
+        });
+        judged.collect()
     }
 
     /// First hours of the windows, one after the other, inside the trigger's hours.
@@ -167,47 +199,68 @@ impl RiskInput<'_> {
         (first..(end + 1).saturating_sub(hours)).step_by(hours)
     }
 
-    fn window(
-        &self,
-        trigger: &'static str,
-        first: usize,
-        hours: usize,
-        expected: f64,
-        judgement: &Judgement,
-    ) -> RiskWindow {
+    fn span(&self, first: usize, hours: usize) -> TimeSpan {
         let start = self.start + Duration::hours(first as i64);
-        let span = TimeSpan {
+        TimeSpan {
             start,
             end: start + Duration::hours(hours as i64),
-        };
-        let width = self.driver_names.len();
-        let sum_of = |driver: usize| -> f64 {
-            (first..first + hours)
-                .map(|hour| self.drivers[hour * width + driver])
-                .sum()
-        };
-        let named = self.driver_names.iter().enumerate();
-        RiskWindow {
-            trigger,
-            span,
-            probability: judgement.probability,
-            expected,
-            capacity: judgement.capacity,
-            drivers: named
-                .map(|(driver, name)| (name.clone(), sum_of(driver)))
-                .collect(),
         }
     }
-}
 
-impl RiskWindow {
-    fn absorb(&mut self, next: Self) {
-        self.span.end = next.span.end;
-        self.probability = self.probability.max(next.probability);
-        self.expected += next.expected;
-        self.capacity += next.capacity;
-        for ((_, sum), (_, part)) in self.drivers.iter_mut().zip(next.drivers) {
-            *sum += part;
+    /// The periods that raised windows make: those that adjoin become one, whose probability is that
+    /// of its own load, over all its hours, exceeding its own capacity.
+    #[must_use]
+    pub fn periods(&self, judged: &[JudgedWindow]) -> Vec<RiskWindow> {
+        let raised = judged.iter().filter(|window| window.is_raised);
+        let mut periods: Vec<RiskWindow> = Vec::new();
+        for window in raised {
+            let last = periods.last_mut();
+            match last.filter(|last| last.span.end == window.span.start) {
+                Some(last) => {
+                    last.span.end = window.span.end;
+                    last.expected += window.expected;
+                    last.capacity += window.capacity;
+                    self.judge_whole(last);
+                }
+                None => periods.push(RiskWindow {
+                    trigger: window.rule,
+                    span: window.span,
+                    probability: window.probability,
+                    expected: window.expected,
+                    capacity: window.capacity,
+                    capacity_kind: window.capacity_kind,
+                    drivers: Vec::new(),
+                }),
+            }
         }
+        for period in &mut periods {
+            period.drivers = self.drivers_in(period.span);
+        }
+        periods
+    }
+
+    fn judge_whole(&self, period: &mut RiskWindow) {
+        let hours = period.span.hours();
+        let (expected, capacity) = (period.expected, period.capacity);
+        let whole = WindowSpread::exceedance_of(self.spreads, hours, expected, capacity);
+        if let Some(probability) = whole {
+            period.probability = probability;
+        }
+    }
+
+    fn drivers_in(&self, span: TimeSpan) -> Vec<(String, f64)> {
+        let hour = |moment: DateTime<Utc>| {
+            usize::try_from((moment - self.start).num_hours()).unwrap_or(usize::MAX)
+        };
+        let width = self.driver_names.len();
+        let hours = hour(span.start)..hour(span.end);
+        let named = self.driver_names.iter().enumerate();
+        let summed = named.map(|(driver, name)| {
+            let parts = hours
+                .clone()
+                .map(|hour| self.drivers[hour * width + driver]);
+            (name.clone(), parts.sum())
+        });
+        summed.collect()
     }
 }

@@ -6,7 +6,7 @@
 use chrono::Duration;
 use foretide_domain::Trigger;
 use foretide_forecasting::risk::{
-    RiskInput, RiskWindow, WindowSpread, rolling_2sd, weekday_conformal,
+    JudgedWindow, RiskInput, WindowSpread, rolling_2sd, weekday_conformal,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -78,7 +78,7 @@ impl Tally {
     }
 }
 
-type Rule = fn(&RiskInput<'_>, &Trigger) -> Vec<RiskWindow>;
+type Rule = fn(&RiskInput<'_>, &Trigger) -> Vec<JudgedWindow>;
 
 fn judge(rule: Rule, factor: f64, usual_share: f64) -> Tally {
     let trigger = Trigger {
@@ -112,12 +112,11 @@ fn judge(rule: Rule, factor: f64, usual_share: f64) -> Tally {
                 spreads: &spreads,
                 history: &workspace.hours[known..now],
                 history_hour_of_week: &hours[known..now],
+                history_announced: &vec![false; now - known],
             };
-            tally.add(
-                day,
-                workspace.is_surge[day],
-                !rule(&input, &trigger).is_empty(),
-            );
+            let is_raised = |window: &JudgedWindow| window.is_raised;
+            let warned = rule(&input, &trigger).iter().any(is_raised);
+            tally.add(day, workspace.is_surge[day], warned);
         }
     }
     tally

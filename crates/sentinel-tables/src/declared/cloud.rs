@@ -15,14 +15,15 @@ pub(super) const SIGNIN_LOGS: TableDeclaration = TableDeclaration {
         identifier("IPAddress"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[
         MeasureDeclaration {
             only: FAILED,
             ..counted(Measure::FailedLogins, "sign-ins that failed")
         },
         MeasureDeclaration {
-            only: &[Condition::Not(Text::Column("IPAddress"), "-")],
-            counting: Counting::Distinct(Text::Column("IPAddress")),
+            counting: Counting::Distinct(Text::Address("IPAddress")),
             ..counted(
                 Measure::UniqueSourceIpsDaily,
                 "distinct source addresses of sign-ins, by UTC day",
@@ -40,6 +41,8 @@ pub(super) const NON_INTERACTIVE_SIGN_INS: TableDeclaration = TableDeclaration {
         text("ClientAppUsed"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: FAILED,
         product: Some(Text::Column("ClientAppUsed")),
@@ -55,6 +58,8 @@ pub(super) const AUDIT_LOGS: TableDeclaration = TableDeclaration {
     what: "changes in the directory",
     columns: &[moment("TimeGenerated"), text("Category"), text("Result")],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[Condition::OneOf(Text::Column("Result"), &["success"])],
         product: Some(Text::Column("Category")),
@@ -70,6 +75,8 @@ pub(super) const OFFICE_ACTIVITY: TableDeclaration = TableDeclaration {
     what: "operations of users and administrators in Microsoft 365",
     columns: &[moment("TimeGenerated"), text("OfficeWorkload")],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         product: Some(Text::Column("OfficeWorkload")),
         ..counted(
@@ -88,8 +95,10 @@ pub(super) const IDENTITY_INFO: TableDeclaration = TableDeclaration {
         text("UserType"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
-        counting: Counting::Distinct(Text::Column("AccountObjectId")),
+        counting: Counting::Distinct(Text::Lower("AccountObjectId")),
         product: Some(Text::Column("UserType")),
         ..counted(
             Measure::KnownIdentitiesDaily,

@@ -22,6 +22,8 @@ pub(super) const SECURITY_EVENT: TableDeclaration = TableDeclaration {
         identifier("TargetAccount"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[
         MeasureDeclaration {
             only: &[Condition::OneOf(Text::Column("EventID"), TELLING_EVENTS)],
@@ -33,7 +35,7 @@ pub(super) const SECURITY_EVENT: TableDeclaration = TableDeclaration {
         },
         MeasureDeclaration {
             only: &[Condition::OneOf(Text::Column("EventID"), &["4625"])],
-            counting: Counting::Distinct(Text::Column("TargetAccount")),
+            counting: Counting::Distinct(Text::Lower("TargetAccount")),
             ..counted(
                 Measure::FailedLogonAccounts,
                 "distinct accounts whose logon failed (event 4625)",
@@ -47,6 +49,8 @@ pub(super) const DEVICE_EVENTS: TableDeclaration = TableDeclaration {
     what: "events of Defender for Endpoint",
     columns: &[moment("TimeGenerated"), text("ActionType")],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         product: Some(Text::Column("ActionType")),
         ..counted(
@@ -65,8 +69,10 @@ pub(super) const DEVICE_INFO: TableDeclaration = TableDeclaration {
         text("OSPlatform"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
-        counting: Counting::Distinct(Text::Column("DeviceId")),
+        counting: Counting::Distinct(Text::Lower("DeviceId")),
         product: Some(Text::Column("OSPlatform")),
         ..counted(
             Measure::ActiveDevicesDaily,
@@ -84,6 +90,8 @@ pub(super) const VULNERABILITIES: TableDeclaration = TableDeclaration {
         text("VulnerabilitySeverityLevel"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         counting: Counting::Distinct(Text::Column("CveId")),
         severity: Some(Text::Column("VulnerabilitySeverityLevel")),

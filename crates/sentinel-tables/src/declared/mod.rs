@@ -116,18 +116,24 @@ mod tests {
         for name in SentinelTable::ALL {
             let declared = table(name);
             let mut used = vec!["TimeGenerated"];
-            if let Identity::First { key, made } = declared.identity {
-                used.push(key);
-                used.extend(made);
+            match declared.identity {
+                Identity::EachRow => {}
+                Identity::Latest { modified, .. } => used.push(modified),
+                Identity::First { made, .. } => used.extend(made),
             }
             used.extend(declared.identity.key());
+            used.extend(declared.required);
+            used.extend(declared.never.iter().flat_map(Condition::columns));
             for measure in declared.measures {
                 used.push(measure.at);
                 used.extend(measure.only.iter().flat_map(Condition::columns));
                 used.extend(measure.labels().flat_map(|(_, text)| text.columns()));
                 match measure.counting {
                     Counting::Things => {}
-                    Counting::Sum(column) => used.push(column),
+                    Counting::Sum(quantity) => {
+                        used.push(quantity.column);
+                        used.extend(quantity.unit);
+                    }
                     Counting::Distinct(text) => used.extend(text.columns()),
                 }
             }

@@ -3,7 +3,9 @@
 use foretide_domain::{Measure, SentinelTable};
 
 use super::{column, counted, identifier, moment, text};
-use crate::declaration::{Counting, Identity, Kind, MeasureDeclaration, TableDeclaration};
+use crate::declaration::{
+    Counting, Identity, Kind, MeasureDeclaration, Quantity, TableDeclaration,
+};
 use crate::expression::{Condition, Text};
 
 /// What firewalls call a denial.
@@ -29,6 +31,8 @@ pub(super) const COMMON_SECURITY_LOG: TableDeclaration = TableDeclaration {
         identifier("SourceIP"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[
             Condition::OneOf(
@@ -38,9 +42,9 @@ pub(super) const COMMON_SECURITY_LOG: TableDeclaration = TableDeclaration {
                 ),
                 DENIALS,
             ),
-            Condition::External(Text::Column("SourceIP")),
+            Condition::External("SourceIP"),
         ],
-        counting: Counting::Distinct(Text::Column("SourceIP")),
+        counting: Counting::Distinct(Text::Address("SourceIP")),
         ..counted(
             Measure::UniqueAttackerIps,
             "distinct outside addresses that a firewall denied",
@@ -57,9 +61,14 @@ pub(super) const NTA_NET_ANALYTICS: TableDeclaration = TableDeclaration {
         column("DeniedInFlows", Kind::Long),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[Condition::AtLeast("DeniedInFlows", 1)],
-        counting: Counting::Sum("DeniedInFlows"),
+        counting: Counting::Sum(Quantity {
+            column: "DeniedInFlows",
+            unit: None,
+        }),
         product: Some(Text::Column("FlowType")),
         ..counted(
             Measure::DeniedFlows,
@@ -78,6 +87,8 @@ pub(super) const AZURE_NETWORK_ANALYTICS: TableDeclaration = TableDeclaration {
         text("L7Protocol_s"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[
             Condition::OneOf(Text::Column("FlowStatus_s"), &["D"]),

@@ -3,7 +3,9 @@
 use foretide_domain::{Measure, SentinelTable};
 
 use super::{column, counted, moment, text};
-use crate::declaration::{Counting, Identity, Kind, MeasureDeclaration, TableDeclaration};
+use crate::declaration::{
+    Counting, Identity, Kind, MeasureDeclaration, Quantity, TableDeclaration,
+};
 use crate::expression::{Condition, Text};
 
 const FIRST_PRODUCT: Text = Text::FirstIn {
@@ -19,8 +21,9 @@ const FIRST_TACTIC: Text = Text::FirstIn {
 /// What Foretide's own rules and planning incidents are called by: what was predicted must not come
 /// back as something that happened.
 const OURS: &str = "Foretide:";
-const NOT_OUR_INCIDENT: Condition = Condition::NotStarting(Text::Column("Title"), OURS);
-const NOT_OUR_ALERT: Condition = Condition::NotStarting(Text::Column("AlertName"), OURS);
+
+/// What Defender labels an incident with that it has merged into another, and closed itself.
+const MERGED: &str = "Redirected";
 
 pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
     table: SentinelTable::SecurityIncident,
@@ -30,20 +33,27 @@ pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
         text("IncidentName"),
         text("Title"),
         moment("CreatedTime"),
+        moment("LastModifiedTime"),
         moment("ClosedTime"),
         text("Status"),
         text("Severity"),
         text("ProviderName"),
         column("AdditionalData", Kind::Dynamic),
+        column("Labels", Kind::Dynamic),
     ],
     identity: Identity::Latest {
         key: "IncidentName",
+        modified: "LastModifiedTime",
     },
+    required: &["CreatedTime"],
+    never: &[
+        Condition::Starting(Text::Column("Title"), OURS),
+        Condition::Labelled("Labels", MERGED),
+    ],
     measures: &[
         MeasureDeclaration {
             at: "CreatedTime",
-            only: &[NOT_OUR_INCIDENT],
-            severity: Some(Text::Column("Severity")),
+            severity: Some(Text::Severity("Severity")),
             product: Some(INCIDENT_PRODUCT),
             tactic: Some(FIRST_TACTIC),
             ..counted(
@@ -53,11 +63,8 @@ pub(super) const SECURITY_INCIDENT: TableDeclaration = TableDeclaration {
         },
         MeasureDeclaration {
             at: "ClosedTime",
-            only: &[
-                Condition::OneOf(Text::Column("Status"), &["Closed"]),
-                NOT_OUR_INCIDENT,
-            ],
-            severity: Some(Text::Column("Severity")),
+            only: &[Condition::OneOf(Text::Column("Status"), &["Closed"])],
+            severity: Some(Text::Severity("Severity")),
             product: Some(INCIDENT_PRODUCT),
             tactic: Some(FIRST_TACTIC),
             ..counted(
@@ -84,9 +91,10 @@ pub(super) const SECURITY_ALERT: TableDeclaration = TableDeclaration {
         key: "SystemAlertId",
         made: None,
     },
+    required: &[],
+    never: &[Condition::Starting(Text::Column("AlertName"), OURS)],
     measures: &[MeasureDeclaration {
-        only: &[NOT_OUR_ALERT],
-        severity: Some(Text::Column("AlertSeverity")),
+        severity: Some(Text::Severity("AlertSeverity")),
         product: Some(Text::Either(
             &Text::Column("ProductName"),
             &Text::Column("ProviderName"),
@@ -107,11 +115,17 @@ pub(super) const USAGE: TableDeclaration = TableDeclaration {
         moment("StartTime"),
         text("DataType"),
         column("Quantity", Kind::Real),
+        text("QuantityUnit"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         at: "StartTime",
-        counting: Counting::Sum("Quantity"),
+        counting: Counting::Sum(Quantity {
+            column: "Quantity",
+            unit: Some("QuantityUnit"),
+        }),
         product: Some(Text::Column("DataType")),
         ..counted(
             Measure::IngestedMegabytes,
@@ -128,6 +142,8 @@ pub(super) const THREAT_INTEL_INDICATORS: TableDeclaration = TableDeclaration {
         key: "Id",
         made: Some("Created"),
     },
+    required: &[],
+    never: &[],
     measures: &[counted(
         Measure::ThreatIndicators,
         "indicators, each once, by when they were made",
@@ -143,6 +159,8 @@ pub(super) const BEHAVIOR_ANALYTICS: TableDeclaration = TableDeclaration {
         column("InvestigationPriority", Kind::Int),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[Condition::AtLeast("InvestigationPriority", 1)],
         product: Some(Text::Column("ActivityType")),
@@ -166,6 +184,8 @@ pub(super) const ANOMALIES: TableDeclaration = TableDeclaration {
         key: "Id",
         made: None,
     },
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         product: Some(Text::Column("AnomalyTemplateName")),
         tactic: Some(Text::FirstListed("Tactics")),
@@ -186,6 +206,8 @@ pub(super) const WATCHLIST: TableDeclaration = TableDeclaration {
         text("_DTItemStatus"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[
             Condition::OneOf(Text::Column("_DTItemType"), &["watchlist-item"]),
@@ -211,6 +233,8 @@ pub(super) const SENTINEL_HEALTH: TableDeclaration = TableDeclaration {
         text("SentinelResourceType"),
     ],
     identity: Identity::EachRow,
+    required: &[],
+    never: &[],
     measures: &[MeasureDeclaration {
         only: &[Condition::OneOf(
             Text::Column("Status"),

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use foretide_audit_chain::{AuditRecord, Event, Head};
 use foretide_db::{Database, DatabaseConfig, DbError};
-use foretide_domain::{ForecastId, Phase, RunId, SeriesId, UseCaseId};
+use foretide_domain::{ForecastId, Phase, RunId, SeriesId, TimeSpan, UseCaseId};
+use foretide_forecasting::risk::SettledWindow;
 use foretide_migrations::auditor::Migrator;
 use foretide_migrations::{MigrateError, migrate};
 use foretide_write_back::Batches;
 use tokio::sync::Mutex;
 
 use crate::error::AuditorError;
-use crate::model::{Evaluation, PhaseState};
+use crate::model::{Evaluation, PhaseState, WindowOutcome};
 pub(crate) use queries::audit::{AuditFilter, Link};
 pub(crate) use queries::checkpoints::SignedCheckpoint;
 pub(crate) use queries::outbox::{OutboxCounts, PendingRow, RowFate};
@@ -205,6 +206,7 @@ impl Storage {
                 let evaluated = evaluated.clone();
                 Box::pin(async move {
                     queries::evaluations::insert(transaction, &evaluated).await?;
+                    queries::windows::insert(transaction, &evaluated).await?;
                     queries::outbox::insert(transaction, &evaluated).await?;
                     Ok::<_, AuditorError>(())
                 })
@@ -222,6 +224,15 @@ impl Storage {
         filter: &EvaluationFilter,
     ) -> Result<Vec<Evaluation>, AuditorError> {
         queries::evaluations::list(self.database.connection(), filter).await
+    }
+
+    /// Windows of forecasts that were issued in the span.
+    pub(crate) async fn settled_windows(
+        &self,
+        use_case: &UseCaseId,
+        issued: TimeSpan,
+    ) -> Result<Vec<SettledWindow>, AuditorError> {
+        queries::windows::settled(self.database.connection(), use_case, issued).await
     }
 
     pub(crate) async fn due_rows(
@@ -259,6 +270,8 @@ pub(crate) struct EvaluatedForecast {
     pub(crate) run_id: RunId,
     pub(crate) evaluated_at: DateTime<Utc>,
     pub(crate) evaluations: Vec<Evaluation>,
+    /// Its windows, where its use case has a trigger.
+    pub(crate) windows: Vec<WindowOutcome>,
     /// Rows for the workspace, by idempotency key; empty without a write-back.
     pub(crate) rows: Vec<(uuid::Uuid, serde_json::Value)>,
 }
@@ -269,6 +282,6 @@ pub(crate) struct EvaluationFilter {
     pub(crate) use_case: Option<UseCaseId>,
     pub(crate) series_id: Option<SeriesId>,
     /// Only of forecasts that begin in this span, the end excluded.
-    pub(crate) begins: Option<foretide_domain::TimeSpan>,
+    pub(crate) begins: Option<TimeSpan>,
     pub(crate) limit: u64,
 }

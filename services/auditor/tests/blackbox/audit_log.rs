@@ -288,7 +288,7 @@ async fn a_tail_that_was_cut_off_with_its_head_is_found_by_the_checkpoint() {
     soc.world
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     soc.world.forecast(
-        "risk_period",
+        "attack_volume",
         monday(),
         &[TOTAL],
         [8.0, 9.0, 11.0, 12.0, 13.0],

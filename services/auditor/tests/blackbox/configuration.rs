@@ -38,8 +38,8 @@ fn a_wrong_key_or_value_is_named() {
     let cases = [
         ("phases: {}", "phases"),
         (
-            "initial_phases: {risk_period: autonomous}",
-            "initial_phases.risk_period",
+            "initial_phases: {attack_volume: autonomous}",
+            "initial_phases.attack_volume",
         ),
         ("gate: {settled_days: many}", "gate.settled_days"),
         ("write_back: {rule: {}}", "write_back.rule"),

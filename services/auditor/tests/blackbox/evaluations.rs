@@ -14,7 +14,7 @@ const FAR_OFF: [f64; 5] = [60.0, 80.0, 100.0, 120.0, 140.0];
 
 async fn list(mut client: Client, series_id: &str) -> Vec<wire::Evaluation> {
     let request = wire::ListEvaluationsRequest {
-        use_case: "risk_period".to_owned(),
+        use_case: "attack_volume".to_owned(),
         series_id: series_id.to_owned(),
         limit: 0,
     };
@@ -29,22 +29,19 @@ async fn list(mut client: Client, series_id: &str) -> Vec<wire::Evaluation> {
 #[tokio::test]
 async fn a_settled_forecast_is_evaluated_once_and_an_unsettled_one_waits() {
     let soc = Soc::start().await;
-    let other = "risk_period/severity=High";
+    let other = "attack_volume/severity=High";
     soc.world
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     soc.world.counts(other, 3.0, monday() - TimeDelta::days(40));
     let settled = soc
         .world
-        .forecast("risk_period", monday(), &[TOTAL, other], WELL_MADE);
+        .forecast("attack_volume", monday(), &[TOTAL, other], WELL_MADE);
     let tuesday = monday() + TimeDelta::days(1);
     soc.world
-        .forecast("risk_period", tuesday, &[TOTAL], WELL_MADE);
-    soc.world.forecast(
-        "attack_volume",
-        monday(),
-        &["attack_volume/total"],
-        WELL_MADE,
-    );
+        .forecast("attack_volume", tuesday, &[TOTAL], WELL_MADE);
+    let of_another = ["risk_period/total"];
+    soc.world
+        .forecast("risk_period", monday(), &of_another, WELL_MADE);
     // One hour of the second forecast may still change.
     soc.world.settle(tuesday + TimeDelta::hours(22));
 
@@ -85,7 +82,7 @@ async fn two_evaluations_at_once_store_one() {
     for day in 0..5 {
         let start = monday() + TimeDelta::days(day);
         soc.world
-            .forecast("risk_period", start, &[TOTAL], WELL_MADE);
+            .forecast("attack_volume", start, &[TOTAL], WELL_MADE);
     }
     let as_of = monday() + TimeDelta::days(6);
     soc.world.settle(as_of);
@@ -102,7 +99,7 @@ async fn more_forecasts_than_one_page_are_all_found() {
     for quarter_hour in 0..1_100 {
         let start = monday() + TimeDelta::minutes(quarter_hour * 15);
         soc.world
-            .forecast("risk_period", start, &[TOTAL], WELL_MADE);
+            .forecast("attack_volume", start, &[TOTAL], WELL_MADE);
     }
     let as_of = monday() + TimeDelta::days(1);
     soc.world.settle(monday() - TimeDelta::hours(2));
@@ -117,9 +114,9 @@ async fn without_history_there_is_no_comparison_with_seasonal_naive() {
     let soc = Soc::start().await;
     soc.world.counts(TOTAL, 11.0, monday() - TimeDelta::days(2));
     soc.world.forecast(
-        "risk_period",
+        "attack_volume",
         monday(),
-        &[TOTAL, "risk_period/product=Gone"],
+        &[TOTAL, "attack_volume/product=Gone"],
         WELL_MADE,
     );
     soc.world.settle(monday() + TimeDelta::days(2));
@@ -140,14 +137,14 @@ async fn a_failing_gate_lowers_the_phase_within_one_evaluation() {
     let assisted = foretide_domain::Phase::Assisted;
     config
         .initial_phases
-        .insert("risk_period".parse().unwrap(), assisted);
+        .insert("attack_volume".parse().unwrap(), assisted);
     let soc = Soc::start_with(config).await;
     soc.world
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     let as_of = |day| monday() + TimeDelta::days(day);
     for day in 0..3 {
         soc.world
-            .forecast("risk_period", as_of(day), &[TOTAL], FAR_OFF);
+            .forecast("attack_volume", as_of(day), &[TOTAL], FAR_OFF);
     }
     soc.world.settle(as_of(2));
     let inconclusive = soc.evaluate(as_of(2)).await;
@@ -196,7 +193,7 @@ async fn a_scorer_that_is_away_leaves_everything_for_the_next_time() {
     soc.world
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     soc.world
-        .forecast("risk_period", monday(), &[TOTAL], WELL_MADE);
+        .forecast("attack_volume", monday(), &[TOTAL], WELL_MADE);
     let as_of = monday() + TimeDelta::days(2);
     soc.world.settle(as_of);
     soc.world.scorer_is_down(true);
@@ -215,7 +212,7 @@ async fn a_forecast_that_cannot_be_is_an_internal_error() {
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     let crossing = [9.0, 8.0, 7.0, 6.0, 5.0];
     soc.world
-        .forecast("risk_period", monday(), &[TOTAL], crossing);
+        .forecast("attack_volume", monday(), &[TOTAL], crossing);
     let as_of = monday() + TimeDelta::days(2);
     soc.world.settle(as_of);
     assert_eq!(
@@ -230,7 +227,7 @@ async fn requests_that_cannot_be_are_refused_by_field() {
     let soc = Soc::start().await;
     let good = wire::EvaluateRequest {
         run_id: RunId::new().to_string(),
-        use_case: "risk_period".to_owned(),
+        use_case: "attack_volume".to_owned(),
         as_of: timestamp(monday()),
     };
     let cases = [

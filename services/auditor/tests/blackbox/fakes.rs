@@ -33,6 +33,7 @@ struct State {
     counts_from: Option<DateTime<Utc>>,
     settled_until: Option<DateTime<Utc>>,
     scorer_is_down: bool,
+    judged: BTreeMap<String, Vec<scoring::JudgedWindow>>,
 }
 
 pub(crate) struct Fakes {
@@ -88,6 +89,12 @@ impl World {
             .forecasts
             .push((forecast, quantiles));
         id
+    }
+
+    /// The forecast's windows were judged like this.
+    pub(crate) fn judged(&self, forecast: ForecastId, windows: Vec<scoring::JudgedWindow>) {
+        let mut state = self.state.lock().unwrap();
+        state.judged.insert(forecast.to_string(), windows);
     }
 
     /// Every hour of the series has this count, from `from` on.
@@ -180,6 +187,18 @@ impl ScoringService for World {
             .sort_by_key(|forecast| std::cmp::Reverse(forecast.issued_at.map(|at| at.seconds)));
         forecasts.truncate(request.limit as usize);
         Ok(Response::new(scoring::ListForecastsResponse { forecasts }))
+    }
+
+    async fn list_judged_windows(
+        &self,
+        request: Request<scoring::ListJudgedWindowsRequest>,
+    ) -> Result<Response<scoring::ListJudgedWindowsResponse>, Status> {
+        let request = request.into_inner();
+        let state = self.state.lock().unwrap();
+        let windows = state.judged.get(&request.forecast_id).cloned();
+        Ok(Response::new(scoring::ListJudgedWindowsResponse {
+            windows: windows.unwrap_or_default(),
+        }))
     }
 
     async fn list_risk_windows(

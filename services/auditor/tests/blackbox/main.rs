@@ -8,4 +8,5 @@ mod evaluations;
 mod fakes;
 mod phases;
 mod soc;
+mod windows;
 mod write_back;

@@ -14,7 +14,7 @@ fn beginning_assisted() -> Config {
     let assisted = foretide_domain::Phase::Assisted;
     config
         .initial_phases
-        .insert("risk_period".parse().unwrap(), assisted);
+        .insert("attack_volume".parse().unwrap(), assisted);
     config
 }
 
@@ -33,8 +33,8 @@ async fn every_use_case_begins_in_shadow_unless_configured_otherwise() {
         .map(|state| (state.use_case.clone(), state.phase()))
         .collect();
     let expected = [
-        ("attack_volume".to_owned(), Phase::Shadow),
-        ("risk_period".to_owned(), Phase::Assisted),
+        ("attack_volume".to_owned(), Phase::Assisted),
+        ("risk_period".to_owned(), Phase::Shadow),
     ];
     assert_eq!(phases, expected);
     assert_eq!(
@@ -83,7 +83,7 @@ async fn a_phase_is_raised_by_a_person_one_step_at_a_time_with_a_passed_gate() {
     for day in 0..14 {
         let start = monday() + TimeDelta::days(day);
         soc.world
-            .forecast("risk_period", start, &[TOTAL], [11.0; 5]);
+            .forecast("attack_volume", start, &[TOTAL], [11.0; 5]);
     }
     let as_of = monday() + TimeDelta::days(15);
     soc.world.settle(as_of);
@@ -154,7 +154,7 @@ async fn intervals_that_cover_everything_do_not_pass() {
     for day in 0..14 {
         let start = monday() + TimeDelta::days(day);
         soc.world
-            .forecast("risk_period", start, &[TOTAL], [11.0; 5]);
+            .forecast("attack_volume", start, &[TOTAL], [11.0; 5]);
     }
     let as_of = monday() + TimeDelta::days(15);
     soc.world.settle(as_of);

@@ -20,7 +20,7 @@ use crate::fakes::{Fakes, World};
 
 pub(crate) type Client = GovernanceServiceClient<AuthedChannel>;
 
-pub(crate) const TOTAL: &str = "risk_period/total";
+pub(crate) const TOTAL: &str = "attack_volume/total";
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -107,9 +107,17 @@ impl Soc {
         &self,
         as_of: DateTime<Utc>,
     ) -> Result<wire::EvaluateSummary, Status> {
+        self.try_evaluate_of("attack_volume", as_of).await
+    }
+
+    pub(crate) async fn try_evaluate_of(
+        &self,
+        use_case: &str,
+        as_of: DateTime<Utc>,
+    ) -> Result<wire::EvaluateSummary, Status> {
         let request = wire::EvaluateRequest {
             run_id: RunId::new().to_string(),
-            use_case: "risk_period".to_owned(),
+            use_case: use_case.to_owned(),
             as_of: timestamp(as_of),
         };
         let mut stream = self.service().evaluate(request).await?.into_inner();
@@ -123,7 +131,7 @@ impl Soc {
 
     pub(crate) async fn phase(&self) -> wire::PhaseState {
         let request = wire::GetPhaseRequest {
-            use_case: "risk_period".to_owned(),
+            use_case: "attack_volume".to_owned(),
         };
         let response = self.service().get_phase(request).await.unwrap();
         response.into_inner().state.unwrap()
@@ -136,7 +144,7 @@ impl Soc {
         reason: &str,
     ) -> Result<wire::PhaseState, Status> {
         let request = wire::SetPhaseRequest {
-            use_case: "risk_period".to_owned(),
+            use_case: "attack_volume".to_owned(),
             phase: phase.into(),
             reason: reason.to_owned(),
         };

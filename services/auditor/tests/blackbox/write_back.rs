@@ -44,8 +44,12 @@ async fn with_write_back() -> (EmulatorHandle, Soc) {
         .counts(TOTAL, 11.0, monday() - TimeDelta::days(40));
     for day in 0..3 {
         let start = monday() + TimeDelta::days(day);
-        soc.world
-            .forecast("risk_period", start, &[TOTAL], [8.0, 9.0, 11.0, 12.0, 13.0]);
+        soc.world.forecast(
+            "attack_volume",
+            start,
+            &[TOTAL],
+            [8.0, 9.0, 11.0, 12.0, 13.0],
+        );
     }
     soc.world.settle(monday() + TimeDelta::days(4));
     (emulator, soc)

@@ -130,6 +130,7 @@ impl World {
             probability: 0.73,
             expected: 64.0,
             capacity: 48.0,
+            capacity_kind: types::CapacityKind::Declared.into(),
             trigger: trigger.to_owned(),
             acts,
             drivers: vec![driver("level", 30.0), driver("patch_tuesday", 34.0)],
@@ -187,6 +188,13 @@ impl ScoringService for World {
         Ok(Response::new(scoring::ListForecastsResponse { forecasts }))
     }
 
+    async fn list_judged_windows(
+        &self,
+        _: Request<scoring::ListJudgedWindowsRequest>,
+    ) -> Result<Response<scoring::ListJudgedWindowsResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
     async fn list_risk_windows(
         &self,
         request: Request<scoring::ListRiskWindowsRequest>,
@@ -223,6 +231,13 @@ impl GovernanceService for World {
         &self,
         _: Request<governance::ListEvaluationsRequest>,
     ) -> Result<Response<governance::ListEvaluationsResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
+    async fn get_track_record(
+        &self,
+        _: Request<governance::GetTrackRecordRequest>,
+    ) -> Result<Response<governance::GetTrackRecordResponse>, Status> {
         Err(Status::unimplemented("not part of the story"))
     }
 

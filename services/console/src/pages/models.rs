@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use foretide_api::governance::v1::{Evaluation, ListEvaluationsRequest};
+use foretide_api::governance::v1::{Evaluation, GetTrackRecordRequest, ListEvaluationsRequest};
 use foretide_api::training::v1::{
     GetChampionRequest, GetLedgerStatusRequest, GetLedgerStatusResponse, ListModelVersionsRequest,
     ModelVersion, SeriesModel,
@@ -30,6 +30,8 @@ struct ModelsPage {
 struct UseCaseModels {
     id: String,
     name: String,
+    /// How right it was, in sentences.
+    track_record: Vec<String>,
     champion: Option<ChampionView>,
     versions: Vec<VersionRow>,
     evaluations: Vec<EvaluationRow>,
@@ -108,12 +110,13 @@ pub(crate) async fn show(session: Session) -> Result<Response, PageError> {
 
 async fn models_of(session: &Session, use_case: &UseCase) -> Result<UseCaseModels, PageError> {
     let id = use_case.id.to_string();
-    let (mut champion, mut versions, mut auditor) = (
+    let (mut champion, mut versions, mut auditor, mut judge) = (
         session.peers.trainer(),
         session.peers.trainer(),
         session.peers.auditor(),
+        session.peers.auditor(),
     );
-    let (champion, versions, evaluations) = tokio::join!(
+    let (champion, versions, evaluations, record) = tokio::join!(
         champion.get_champion(request(GetChampionRequest {
             use_case: id.clone()
         })),
@@ -126,13 +129,18 @@ async fn models_of(session: &Session, use_case: &UseCase) -> Result<UseCaseModel
             series_id: String::new(),
             limit: EVALUATIONS_SHOWN,
         })),
+        judge.get_track_record(request(GetTrackRecordRequest {
+            use_case: id.clone(),
+        })),
     );
+    let record = record.of("auditor")?.track_record;
     let champion = champion
         .found_by("trainer")?
         .and_then(|found| found.model_version);
     Ok(UseCaseModels {
         name: format::words(&id),
         id,
+        track_record: record.map(|record| record.summary).unwrap_or_default(),
         champion: champion.map(champion_view),
         versions: versions
             .of("trainer")?

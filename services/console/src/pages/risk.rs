@@ -107,6 +107,15 @@ async fn rows(session: &Session, span: Option<TimeSpan>) -> Result<Vec<RiskRow>,
     Ok(rows)
 }
 
+/// The number and where it comes from: `48 (usual upper load)`.
+fn capacity(window: &RiskWindow) -> String {
+    let number = format::number(window.capacity);
+    match foretide_api::capacity_kind("capacity_kind", window.capacity_kind) {
+        Ok(kind) => format!("{number} ({})", kind.title()),
+        Err(_) => number,
+    }
+}
+
 fn row(window: RiskWindow, now: chrono::DateTime<Utc>) -> Result<RiskRow, PageError> {
     let span = readable(
         "scorer",
@@ -119,7 +128,7 @@ fn row(window: RiskWindow, now: chrono::DateTime<Utc>) -> Result<RiskRow, PageEr
         series: format::series(&window.series_id),
         probability: format::percent(window.probability),
         expected: format::number(window.expected),
-        capacity: format::number(window.capacity),
+        capacity: capacity(&window),
         trigger: format::words(&window.trigger),
         acts: window.acts,
         is_past: span.end <= now,

@@ -12,6 +12,7 @@ mod queries;
 mod runs;
 mod server;
 mod setup;
+mod track_record;
 pub(crate) mod write_back;
 
 use std::process::ExitCode;
@@ -114,6 +115,11 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Content(command) => Box::pin(content::run(command, &config)).await,
         Command::WriteBack(command) => Box::pin(write_back::run(command, &config)).await,
         Command::Pseudonyms(command) => Box::pin(pseudonyms::run(command, &config)).await,
+        Command::TrackRecord {
+            use_case,
+            output,
+            caller,
+        } => track_record::show(use_case, output.format, &caller, &config).await,
         Command::Phase(command) => Box::pin(runs::phases(command, &config)).await,
         Command::Config(ConfigCommand::Check)
         | Command::Version

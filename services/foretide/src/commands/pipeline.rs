@@ -1,12 +1,16 @@
 //! `run` and `backfill`: a run now, watched to its end.
 
 use anyhow::{Context, bail};
-use foretide_api::governance::v1::ListEvaluationsRequest;
+use foretide_api::capacity_kind;
 use foretide_api::orchestration::v1::{Run, RunState, StartRunRequest, WatchRunRequest};
-use foretide_api::scoring::v1::{GetForecastRequest, ListRiskWindowsRequest};
+use foretide_api::scoring::v1::{
+    GetForecastRequest, ListJudgedWindowsRequest, ListRiskWindowsRequest,
+};
+use foretide_domain::CapacityKind;
 use foretide_service_runtime::Peers;
 
 use crate::cli::RunArgs;
+use crate::commands::track_record;
 use crate::config::{Config, ListenConfig};
 use crate::connection::{self, plainly};
 use crate::process::{self, Running};
@@ -125,13 +129,20 @@ async fn follow(
 
 /// What the newest forecasts say, in a few lines.
 pub(super) async fn print_forecasts(peers: &Peers, only: Option<&str>) -> anyhow::Result<()> {
-    for use_case in ["attack_volume", "risk_period"] {
-        if only.is_none_or(|only| only == use_case) {
-            print_volume(peers, use_case).await?;
-        }
+    let mut use_cases = track_record::use_cases(peers).await?;
+    use_cases.retain(|use_case| only.is_none_or(|only| only == use_case));
+    let mut records = Vec::new();
+    for use_case in &use_cases {
+        print_volume(peers, use_case).await?;
+        print_risk(peers, use_case).await?;
+        records.extend(track_record::of(peers, use_case).await?);
     }
-    print_risk(peers).await?;
-    print_accuracy(peers).await
+    records.retain(|record| record.settled_days > 0);
+    if !records.is_empty() {
+        println!("\nproved afterwards");
+        track_record::print(&records);
+    }
+    Ok(())
 }
 
 async fn print_volume(peers: &Peers, use_case: &str) -> anyhow::Result<()> {
@@ -147,6 +158,10 @@ async fn print_volume(peers: &Peers, use_case: &str) -> anyhow::Result<()> {
     let (Some(forecast), Some(series)) = (answer.forecast, answer.series) else {
         return Ok(());
     };
+    // what another use case has forecast is told there
+    if forecast.model_name != use_case {
+        return Ok(());
+    }
     println!(
         "\n{use_case}: {} v{}, {} ({}), issued {} UTC\n{}",
         forecast.model_name,
@@ -190,9 +205,21 @@ async fn print_volume(peers: &Peers, use_case: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn print_risk(peers: &Peers) -> anyhow::Result<()> {
+async fn print_risk(peers: &Peers, use_case: &str) -> anyhow::Result<()> {
+    let judged = ListJudgedWindowsRequest {
+        use_case: use_case.to_owned(),
+        forecast_id: String::new(),
+    };
+    let judged = peers.scorer().list_judged_windows(judged).await;
+    let judged = judged
+        .map_err(|status| plainly(&status))?
+        .into_inner()
+        .windows;
+    if judged.is_empty() {
+        return Ok(());
+    }
     let request = ListRiskWindowsRequest {
-        use_case: "risk_period".to_owned(),
+        use_case: use_case.to_owned(),
         limit: 20,
         ..Default::default()
     };
@@ -214,54 +241,29 @@ async fn print_risk(peers: &Peers) -> anyhow::Result<()> {
                 format!("{:.0}%", window.probability * 100.0),
                 format!("{:.0}", window.expected),
                 format!("{:.0}", window.capacity),
+                capacity_kind("capacity_kind", window.capacity_kind)
+                    .map_or("", CapacityKind::title)
+                    .to_owned(),
             ]
         })
         .collect();
     if rows.is_empty() {
-        println!("\nno high-risk period in the newest forecast");
+        println!("\n{use_case}: no high-risk period in the newest forecast");
     } else {
         println!(
-            "\nhigh-risk periods\n{}",
+            "\n{use_case}: high-risk periods\n{}",
             table(
                 &[
                     "from (UTC)",
                     "to",
                     "P(load > capacity)",
                     "expected",
-                    "capacity"
+                    "capacity",
+                    ""
                 ],
                 rows
             )
         );
     }
-    Ok(())
-}
-
-async fn print_accuracy(peers: &Peers) -> anyhow::Result<()> {
-    let request = ListEvaluationsRequest {
-        use_case: "attack_volume".to_owned(),
-        series_id: "attack_volume/total".to_owned(),
-        limit: 100,
-    };
-    let answer = peers
-        .auditor()
-        .list_evaluations(request)
-        .await
-        .map_err(|status| plainly(&status))?;
-    let evaluations = answer.into_inner().evaluations;
-    if evaluations.is_empty() {
-        return Ok(());
-    }
-    let mean = |pick: fn(&foretide_api::governance::v1::Evaluation) -> f64| {
-        evaluations.iter().map(pick).sum::<f64>() / evaluations.len() as f64
-    };
-    println!(
-        "\nproved afterwards over {} settled forecasts: coverage {:.0}% of 80, {:.0}% of 95; pinball {:.3} against {:.3} of seasonal naive",
-        evaluations.len(),
-        mean(|e| e.coverage_80) * 100.0,
-        mean(|e| e.coverage_95) * 100.0,
-        mean(|e| e.pinball),
-        mean(|e| e.naive_pinball),
-    );
     Ok(())
 }

@@ -29,7 +29,9 @@ use tokio::runtime::Handle;
 use self::layout::{Format, Kind, Placed, classify, export_job, export_table};
 use self::object::{ObjectError, Task};
 use self::plan::ReadPlan;
-use self::reading::{Reading, is_damaged, is_refused, is_unchanged, resume_of, take};
+use self::reading::{
+    Reading, is_damaged, is_read_by_these_rules, is_refused, is_unchanged, resume_of, take,
+};
 use self::taker::{Resume, millis};
 use crate::backfill::{Scope, Survey};
 use crate::config::FilesConfig;
@@ -37,6 +39,7 @@ use crate::pseudonym::Pseudonyms;
 use crate::recorder::{Batch, Recorder};
 use crate::source::{HistorySource, IngestError, Run, TableProgress, TableReport};
 use crate::storage::ObjectState;
+use crate::tables::RULES;
 
 /// Objects that are read at the same time.
 const READS_AT_ONCE: usize = 4;
@@ -161,11 +164,9 @@ impl FilesSource {
         let found = Found {
             path,
             location,
+            etag: version_of(&meta),
             at: meta.location,
             size: meta.size,
-            etag: meta
-                .e_tag
-                .unwrap_or_else(|| meta.last_modified.to_rfc3339()),
             modified: meta.last_modified,
             placed,
         };
@@ -216,7 +217,9 @@ impl FilesSource {
                     (resume_of(known), String::new())
                 }
             }
-            Some(known) if is_refused(known) => (Resume::default(), String::new()),
+            Some(known) if is_refused(known) || !is_read_by_these_rules(known) => {
+                (Resume::default(), String::new())
+            }
             Some(known) if found.size > known.size && found.placed.format != Format::Parquet => {
                 (resume_of(known), known.head.clone())
             }
@@ -354,6 +357,13 @@ impl HistorySource for FilesSource {
     ) -> Result<TableReport, IngestError> {
         self.read_part(scope, run, progress).await
     }
+}
+
+/// By which an object is known to be the same, read by the same rules.
+fn version_of(meta: &ObjectMeta) -> String {
+    let version = meta.e_tag.clone();
+    let version = version.unwrap_or_else(|| meta.last_modified.to_rfc3339());
+    format!("{RULES} {version}")
 }
 
 fn unreachable(error: &object_store::Error) -> IngestError {

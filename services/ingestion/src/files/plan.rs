@@ -1,7 +1,8 @@
 //! How the rows of one object are understood.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foretide_domain::SentinelTable;
@@ -36,6 +37,7 @@ pub(super) struct ReadPlan {
     values: Vec<(usize, BTreeMap<String, String>)>,
     folder_time: Option<i64>,
     pseudonyms: ObjectPseudonyms,
+    repeats: RefCell<HashMap<u128, u32>>,
 }
 
 impl ReadPlan {
@@ -56,6 +58,7 @@ impl ReadPlan {
             values: Vec::new(),
             folder_time: placed.folder_time,
             pseudonyms: pseudonyms.of_object(),
+            repeats: RefCell::default(),
         };
         match placed.kind {
             Kind::Counts(at) => {
@@ -123,6 +126,7 @@ impl ReadPlan {
     fn context<'a>(&'a self, raw: &'a [u8]) -> RowContext<'a> {
         RowContext {
             pseudonyms: &self.pseudonyms,
+            repeats: &self.repeats,
             raw,
             as_of: self.as_of,
             folder_time: self.folder_time,
@@ -131,8 +135,8 @@ impl ReadPlan {
 
     /// When a row was logged.
     pub(super) fn times(&self, record: &Record<'_>, raw: &[u8]) -> Result<RowTimes, Refusal> {
-        if self.table.is_some() {
-            return tables::row_times(record, &self.context(raw));
+        if let Some(table) = self.table {
+            return tables::row_times(table, record, &self.context(raw));
         }
         let hour = record
             .moment(TIME, "time")?
@@ -205,7 +209,10 @@ impl ReadPlan {
             event_time: hour,
             // a corrected count replaces what an earlier run has read
             version: self.as_of,
-            closed_time: None,
+            modified: self.as_of,
+            seen: self.as_of,
+            at: None,
+            never: false,
             counts: true,
             severity: labels.severity,
             product: label(Some(&labels.product)),

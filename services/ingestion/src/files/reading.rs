@@ -11,6 +11,7 @@ use crate::recorder::Batch;
 use crate::rows::{Reason, Refusal};
 use crate::source::{Run, TableReport};
 use crate::storage::{ObjectState, QuarantinedRow};
+use crate::tables::RULES;
 
 /// Position that stands for an object of which nothing can be read.
 const REFUSED: u64 = u64::MAX >> 1;
@@ -26,6 +27,12 @@ pub(super) struct Reading {
 
 pub(super) fn is_unchanged(known: &ObjectState, found: &Found) -> bool {
     known.etag == found.etag && known.size == found.size
+}
+
+/// Whether an object was read by the rules that rows are read by now.
+pub(super) fn is_read_by_these_rules(known: &ObjectState) -> bool {
+    let rules = known.etag.split(' ').next();
+    rules == Some(RULES)
 }
 
 /// Whether something of an object that has not changed could not be read: all of it, or the line it

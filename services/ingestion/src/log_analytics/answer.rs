@@ -8,7 +8,7 @@ use foretide_lake::buckets::BucketRow;
 use foretide_log_analytics::{Cell, Table};
 
 use crate::source::IngestError;
-use crate::tables::{known_severity, label};
+use crate::tables::label;
 
 /// The days that the answer names, in order; none that was not asked for.
 pub(super) fn days_of(
@@ -108,13 +108,10 @@ pub(super) fn bucket_rows(
         }
         let amount =
             amount(&row[value]).ok_or_else(|| refuse(format!("the value at {at} is no count")))?;
-        let mut labels = dimensions.map(|at| match at.map(|at| &row[at]) {
+        let labels = dimensions.map(|at| match at.map(|at| &row[at]) {
             Some(Cell::Text(text)) => label(Some(text)),
             _ => String::new(),
         });
-        if let Some(known) = known_severity(&labels[0]) {
-            known.clone_into(&mut labels[0]);
-        }
         *sums.entry((at, labels)).or_default() += amount;
     }
     Ok(sums
@@ -167,7 +164,7 @@ mod tests {
     fn an_answer_becomes_buckets() {
         let read = rows(&json!([
             ["2026-11-22T11:00:00Z", "Low", 9],
-            ["2026-11-22T10:00:00Z", "high", 4],
+            ["2026-11-22T10:00:00Z", " High", 4],
             ["2026-11-22T10:00:00Z", "High", 1]
         ]))
         .unwrap();

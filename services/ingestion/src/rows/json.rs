@@ -139,10 +139,10 @@ impl<'de> Visitor<'de> for ScalarSeed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut first = Scalar::Null;
+        let mut first = list.next_element_seed(ScalarSeed)?.unwrap_or_default();
         while let Some(element) = list.next_element_seed(ScalarSeed)? {
-            if first == Scalar::Null {
-                first = element;
+            if let (Scalar::Details(first), Scalar::Details(other)) = (&mut first, element) {
+                first.labels.extend(other.labels);
             }
         }
         Ok(first)
@@ -151,23 +151,82 @@ impl<'de> Visitor<'de> for ScalarSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut details = Details::default();
         while let Some(key) = map.next_key_seed(TextSeed)? {
-            let place = match key.as_ref() {
-                "alertProductNames" => &mut details.product,
-                "tactics" => &mut details.tactic,
+            match key.as_ref() {
+                "alertProductNames" => details.product = map.next_value_seed(FirstSeed)?,
+                "tactics" => details.tactic = map.next_value_seed(FirstSeed)?,
+                "labelName" => {
+                    if let Scalar::Text(name) = map.next_value_seed(ScalarSeed)? {
+                        details.labels.push(name.into_owned());
+                    }
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
-                    continue;
                 }
-            };
-            if let Scalar::Text(text) = map.next_value_seed(ScalarSeed)? {
-                *place = Some(text.into_owned());
             }
         }
         Ok(Scalar::Details(Box::new(details)))
     }
 }
 
-/// Reads `AdditionalData` that arrived as a text holding JSON.
+/// The first element of a list, written out; nothing when it is no list, or begins with nothing.
+struct FirstSeed;
+
+impl<'de> DeserializeSeed<'de> for FirstSeed {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FirstSeed {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let first = list.next_element_seed(ScalarSeed)?.unwrap_or_default();
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(match first {
+            Scalar::Text(text) => Some(text.into_owned()),
+            Scalar::Integer(number) => Some(number.to_string()),
+            _ => None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// Reads nested data that arrived as a text holding JSON.
 pub(super) fn parse_details(text: &str) -> Option<Details> {
     let mut parser = serde_json::Deserializer::from_str(text);
     match ScalarSeed.deserialize(&mut parser) {
@@ -205,6 +264,7 @@ mod tests {
         let expected = Details {
             product: Some("A".to_owned()),
             tactic: Some("T1".to_owned()),
+            labels: Vec::new(),
         };
         assert_eq!(record.values[2].details(), expected);
     }
@@ -214,6 +274,33 @@ mod tests {
         let line = br#"{"AdditionalData":"{\"alertProductNames\":[\"A\"]}"}"#;
         let record = parse_line(line, &NAMES).expect("valid");
         assert_eq!(record.values[2].details().product.as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn every_label_of_a_list_is_read() {
+        for labels in [
+            r#"[{"labelName":"A","labelType":"User"},{"labelName":"B"}]"#,
+            r#""[{\"labelName\":\"A\"},{\"labelName\":\"B\"}]""#,
+        ] {
+            let line = format!("{{\"AdditionalData\":{labels}}}");
+            let record = parse_line(line.as_bytes(), &NAMES).expect("valid");
+            assert_eq!(record.values[2].details().labels, ["A", "B"], "{line}");
+        }
+        for (details, product) in [
+            (r#"{"alertProductNames":["","X"]}"#, Some("")),
+            (r#"{"alertProductNames":[null,"X"]}"#, None),
+            (r#"{"alertProductNames":"X"}"#, None),
+            (r#"{"alertProductNames":[]}"#, None),
+            (r#"{"alertProductNames":{"a":[1]}}"#, None),
+        ] {
+            let line = format!("{{\"AdditionalData\":{details}}}");
+            let record = parse_line(line.as_bytes(), &NAMES).expect("valid");
+            assert_eq!(
+                record.values[2].details().product.as_deref(),
+                product,
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -29,19 +29,21 @@ pub(crate) enum Scalar<'a> {
     Real(f64),
     /// A moment, milliseconds since 1970.
     Moment(i64),
-    /// A text; of a list, its first text.
+    /// A text; of a list of texts, its first.
     Text(Cow<'a, str>),
     /// What is needed of a nested object.
     Details(Box<Details>),
 }
 
-/// What is needed of `AdditionalData`.
+/// What is needed of `AdditionalData` and `Labels`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Details {
     /// First of `alertProductNames`.
     pub(crate) product: Option<String>,
     /// First of `tactics`.
     pub(crate) tactic: Option<String>,
+    /// Every `labelName` of a list.
+    pub(crate) labels: Vec<String>,
 }
 
 /// The columns of a row, in the order of the table's list.
@@ -62,7 +64,8 @@ impl Record<'_> {
             Scalar::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
             Scalar::Integer(number) => Cow::Owned(number.to_string()),
             Scalar::Real(number) => Cow::Owned(number.to_string()),
-            Scalar::Text(text) => Cow::Borrowed(text.trim()),
+            // what is a space to KQL is one here
+            Scalar::Text(text) => Cow::Borrowed(text.trim_matches([' ', '\t', '\n', '\x0c', '\r'])),
             Scalar::Moment(_) | Scalar::Details(_) => {
                 return Err(Refusal::about(Reason::WrongType, name, "not a text"));
             }

@@ -109,6 +109,13 @@ impl GovernanceService for Auditor {
         not_needed()
     }
 
+    async fn get_track_record(
+        &self,
+        _: Request<governance::GetTrackRecordRequest>,
+    ) -> Result<Response<governance::GetTrackRecordResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
     async fn get_phase(
         &self,
         _: Request<governance::GetPhaseRequest>,

@@ -28,9 +28,9 @@ async fn every_bad_row_is_quarantined_with_its_reason() {
         (b"{\"a\":\"\xff\xfe\"}\n".to_vec(), "not_utf8"),
         (b"{}\n".to_vec(), "missing_time"),
         (
-            row.replace("\"Severity\":\"High\"", "\"Severity\":\"Purple\"")
+            row.replace("\"IncidentName\":\"incident-1\"", "\"IncidentName\":\" \"")
                 .into_bytes(),
-            "unknown_severity",
+            "missing_identity",
         ),
         (
             row.replace("2026-11-20T09:05:00.000Z", "last week")

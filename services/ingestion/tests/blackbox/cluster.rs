@@ -47,7 +47,7 @@ async fn blobs_and_postgresql_serve_as_well_as_files_and_sqlite() {
         "PT05M.json",
         vec![
             Incident::new(1, 545, "High"),
-            Incident::new(2, 550, "Purple"),
+            Incident::new(2, 3000, "High").logged(550),
         ],
     )
     .await;
@@ -75,7 +75,7 @@ async fn blobs_and_postgresql_serve_as_well_as_files_and_sqlite() {
         ("", 2, 1)
     );
     assert_eq!(
-        world.reasons("SecurityIncident").await["unknown_severity"],
+        world.reasons("SecurityIncident").await["implausible_time"],
         1
     );
     put(

@@ -104,7 +104,7 @@ async fn before_the_first_event_file() {
 
 #[tokio::test]
 async fn between_two_event_files() {
-    let path = "events/SecurityIncident";
+    let path = "events/counted-incidents";
     survives(
         async |world| block(world, path).await,
         async |world| unblock(world, path).await,

@@ -16,6 +16,7 @@ mod pseudonyms;
 mod query_api;
 mod real_input;
 mod replay;
+mod row_sets;
 mod soc;
 mod workspace;
 mod world;

@@ -376,7 +376,7 @@ async fn hostile_names_are_kept_as_they_are_or_not_at_all() {
             "{name:?} in {clear:?}"
         );
     }
-    assert!(clear.contains("2001:db8::1") && clear.contains("not an address"));
+    assert!(clear.contains("2001:db8::1") && !clear.contains("not an address"));
     assert!(!clear.contains(&long));
     for (kind, clear) in [
         ("printer", "ada"),

@@ -50,7 +50,7 @@ async fn a_run_goes_on_in_the_next_process_at_the_step_where_it_was() {
             times("score"),
             times("act")
         ),
-        (1, 2, 3, 1)
+        (1, 1, 3, 1)
     );
 }
 

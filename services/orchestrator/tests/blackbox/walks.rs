@@ -7,12 +7,11 @@ use serde_json::Value;
 use crate::fakes::Fakes;
 use crate::story::{NOW, Orchestrator, at, by_hand, states, step};
 
-const WHOLE_WAY: [&str; 10] = [
+const WHOLE_WAY: [&str; 9] = [
     "ingest",
     "features attack_volume",
     "features risk_period",
     "train attack_volume",
-    "train risk_period",
     "score attack_volume",
     "score risk_period",
     "audit attack_volume",
@@ -46,6 +45,11 @@ async fn a_forecast_walks_the_six_steps_in_order_for_every_use_case() {
 
     let summary: Value = serde_json::from_str(&step(ended, "features").summary_json).unwrap();
     assert_eq!(summary["risk_period"]["rows"], 24);
+    let trained: Value = serde_json::from_str(&step(ended, "train").summary_json).unwrap();
+    assert_eq!(
+        trained["risk_period"]["skipped"],
+        "it watches the forecast of attack_volume"
+    );
     let acted: Value = serde_json::from_str(&step(ended, "act").summary_json).unwrap();
     assert_eq!(
         acted["attack_volume"]["skipped"],
@@ -84,11 +88,19 @@ async fn each_kind_walks_its_own_part() {
     fakes.champion_since(at(NOW));
     let orchestrator = Orchestrator::start(&fakes, by_hand()).await;
     for (kind, expected) in [
-        ("refresh", vec!["ingest", "features risk_period"]),
+        (
+            "refresh",
+            vec!["ingest", "features attack_volume", "features risk_period"],
+        ),
         // A run of kind train trains even when the champion is fresh.
         (
             "train",
-            vec!["ingest", "features risk_period", "train risk_period"],
+            vec![
+                "ingest",
+                "features attack_volume",
+                "features risk_period",
+                "train attack_volume",
+            ],
         ),
         ("evaluate", vec!["audit risk_period"]),
     ] {

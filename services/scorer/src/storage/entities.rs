@@ -68,12 +68,37 @@ pub(super) mod risk_window {
         pub(crate) probability: f64,
         pub(crate) expected: f64,
         pub(crate) capacity: f64,
+        pub(crate) capacity_kind: Option<String>,
         pub(crate) rule: String,
         pub(crate) acts: bool,
         #[sea_orm(column_type = "JsonBinary")]
         pub(crate) drivers: Json,
         pub(crate) issued_at: DateTimeUtc,
         pub(crate) validity: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod judged_window {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "judged_window")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) forecast_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) starts_at: DateTimeUtc,
+        pub(crate) use_case: String,
+        pub(crate) ends_at: DateTimeUtc,
+        pub(crate) probability: f64,
+        pub(crate) expected: f64,
+        pub(crate) capacity: f64,
+        pub(crate) capacity_kind: String,
+        pub(crate) is_raised: bool,
+        pub(crate) baseline_raised: Option<bool>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -5,10 +5,10 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait};
 use serde_json::json;
 
-use super::entities::{audit_outbox, forecast, forecast_series, risk_window};
+use super::entities::{audit_outbox, forecast, forecast_series, judged_window, risk_window};
 use super::surges::{is_newest, keep_surges};
 use super::{Store, WriteBackState};
-use crate::model::{Issue, issued_event_id};
+use crate::model::{Issue, JudgedWindow, issued_event_id};
 
 /// Rows of one insert: well below the parameters that either engine binds.
 const ROWS_AN_INSERT: usize = 500;
@@ -54,6 +54,12 @@ async fn keep(tx: &DatabaseTransaction, issue: &Issue, keeping: Keeping) -> Resu
     }
     for row in window_rows(issue) {
         row.insert(tx).await?;
+    }
+    let judged: Vec<_> = judged_rows(issue).collect();
+    for part in judged.chunks(ROWS_AN_INSERT) {
+        judged_window::Entity::insert_many(part.to_vec())
+            .exec_without_returning(tx)
+            .await?;
     }
     if keeping.surges {
         keep_surges(tx, issue, is_newest).await?;
@@ -119,12 +125,30 @@ fn window_rows(issue: &Issue) -> impl Iterator<Item = risk_window::ActiveModel> 
         probability: Set(window.probability),
         expected: Set(window.expected),
         capacity: Set(window.capacity),
+        capacity_kind: Set(window.capacity_kind.map(|kind| kind.name().to_owned())),
         rule: Set(window.rule.clone()),
         acts: Set(window.acts),
         drivers: Set(json!(window.drivers)),
         issued_at: Set(window.issued_at),
         validity: Set(window.validity.name().to_owned()),
     })
+}
+
+fn judged_rows(issue: &Issue) -> impl Iterator<Item = judged_window::ActiveModel> {
+    let forecast = &issue.forecast;
+    let row = |window: &JudgedWindow| judged_window::ActiveModel {
+        forecast_id: Set(forecast.id.as_uuid()),
+        starts_at: Set(window.span.start),
+        use_case: Set(forecast.use_case.to_string()),
+        ends_at: Set(window.span.end),
+        probability: Set(window.probability),
+        expected: Set(window.expected),
+        capacity: Set(window.capacity),
+        capacity_kind: Set(window.capacity_kind.name().to_owned()),
+        is_raised: Set(window.is_raised),
+        baseline_raised: Set(window.baseline_raised),
+    };
+    issue.judged.iter().map(row)
 }
 
 fn audit_row(issue: &Issue) -> audit_outbox::ActiveModel {

@@ -1,13 +1,14 @@
 //! Risk windows.
 
 use foretide_db::DbError;
-use foretide_domain::{ForecastId, RunId, TimeSpan, UseCaseId};
+use foretide_domain::{CapacityKind, ForecastId, RunId, TimeSpan, UseCaseId};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::Store;
+use super::entities::judged_window;
 use super::entities::risk_window::{self, Column};
 use super::forecasts::read_series_id;
-use crate::model::RiskWindow;
+use crate::model::{JudgedWindow, RiskWindow};
 
 /// Which windows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,42 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The windows of a forecast as they were judged, in order of time.
+    pub(crate) async fn judged_windows(
+        &self,
+        use_case: &UseCaseId,
+        forecast: ForecastId,
+    ) -> Result<Vec<JudgedWindow>, DbError> {
+        let rows = judged_window::Entity::find()
+            .filter(judged_window::Column::ForecastId.eq(forecast.as_uuid()))
+            .filter(judged_window::Column::UseCase.eq(use_case.as_str()))
+            .order_by_asc(judged_window::Column::StartsAt)
+            .all(self.database.connection())
+            .await?;
+        rows.iter().map(to_judged).collect()
+    }
+}
+
+fn to_judged(row: &judged_window::Model) -> Result<JudgedWindow, DbError> {
+    let corrupt = |column: &'static str, problem: String| {
+        DbError::corrupt("judged_window", column, row.forecast_id, problem)
+    };
+    Ok(JudgedWindow {
+        span: TimeSpan::new(row.starts_at, row.ends_at)
+            .ok_or_else(|| corrupt("ends_at", "lies before starts_at".to_owned()))?,
+        probability: row.probability,
+        expected: row.expected,
+        capacity: row.capacity,
+        capacity_kind: row
+            .capacity_kind
+            .parse()
+            .map_err(|problem| corrupt("capacity_kind", problem))?,
+        is_raised: row.is_raised,
+        baseline_raised: row.baseline_raised,
+    })
+}
+
 fn to_window(row: risk_window::Model) -> Result<RiskWindow, DbError> {
     let id = row.id;
     let corrupt = |column: &'static str, problem: String| {
@@ -67,6 +104,12 @@ fn to_window(row: risk_window::Model) -> Result<RiskWindow, DbError> {
         probability: row.probability,
         expected: row.expected,
         capacity: row.capacity,
+        capacity_kind: row
+            .capacity_kind
+            .as_deref()
+            .map(str::parse::<CapacityKind>)
+            .transpose()
+            .map_err(|problem| corrupt("capacity_kind", problem))?,
         rule: row.rule,
         acts: row.acts,
         drivers: serde_json::from_value(row.drivers)

@@ -96,7 +96,7 @@ fn width(points: &[ForecastPoint]) -> f64 {
 
 /// Histories that are shaken from the day of the training on.
 fn shaken(query: &GetScoringFrameRequest) -> GetScoringFrameResponse {
-    let mut frame = frame(query, USE_CASE, 1.0, 1.0);
+    let mut frame = frame(query, 1.0, 1.0);
     let trained = now().timestamp() / 3_600;
     for series in &mut frame.series {
         let first = series.start.unwrap().seconds / 3_600;

@@ -58,9 +58,15 @@ impl TrainingService for FakeTrainer {
 
     async fn get_model_version(
         &self,
-        _request: Request<training::GetModelVersionRequest>,
+        request: Request<training::GetModelVersionRequest>,
     ) -> Result<Response<training::GetModelVersionResponse>, Status> {
-        not_needed()
+        let training::GetModelVersionRequest { name, version } = request.into_inner();
+        let champion = self.champion.lock().unwrap().clone();
+        let known = champion.filter(|one| one.name == name && one.version == version);
+        let known = known.ok_or_else(|| Status::not_found("no such version"))?;
+        Ok(Response::new(training::GetModelVersionResponse {
+            model_version: Some(known),
+        }))
     }
 
     async fn list_model_versions(
@@ -189,6 +195,13 @@ impl GovernanceService for FakeAuditor {
         _request: Request<governance::ListEvaluationsRequest>,
     ) -> Result<Response<governance::ListEvaluationsResponse>, Status> {
         not_needed()
+    }
+
+    async fn get_track_record(
+        &self,
+        _: Request<governance::GetTrackRecordRequest>,
+    ) -> Result<Response<governance::GetTrackRecordResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
     }
 
     async fn get_phase(

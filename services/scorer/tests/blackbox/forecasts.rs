@@ -61,7 +61,7 @@ async fn the_same_run_again_is_the_same_forecast() {
     let run_id = RunId::new();
     let first = world.score(run_id, "attack_volume").await.unwrap();
     // Other inputs now: the run's forecast is already made and stays.
-    world.feature_store_answers(|query| Ok(frame(query, "attack_volume", 0.1, 9.0)));
+    world.feature_store_answers(|query| Ok(frame(query, 0.1, 9.0)));
     assert_eq!(world.score(run_id, "attack_volume").await.unwrap(), first);
     assert_eq!(world.feature_store.asked.lock().unwrap().len(), 1);
 
@@ -106,7 +106,7 @@ async fn incomplete_inputs_widen_the_intervals_and_are_said() {
     world.is_ready("attack_volume").await;
     world.score(RunId::new(), "attack_volume").await.unwrap();
     let full = world.forecast("attack_volume", "").await;
-    world.has_features("attack_volume", 0.5);
+    world.has_features(0.5);
     world.score(RunId::new(), "attack_volume").await.unwrap();
     let half = world.forecast("attack_volume", "").await;
     assert_eq!(half.forecast.unwrap().validity, "degraded");
@@ -134,7 +134,7 @@ async fn fresh_history_moves_the_forecast_without_training() {
     world.is_ready("attack_volume").await;
     world.score(RunId::new(), "attack_volume").await.unwrap();
     let before = world.forecast("attack_volume", "").await.series.unwrap();
-    world.feature_store_answers(|query| Ok(frame(query, "attack_volume", 1.0, 2.0)));
+    world.feature_store_answers(|query| Ok(frame(query, 1.0, 2.0)));
     world.score(RunId::new(), "attack_volume").await.unwrap();
     let after = world.forecast("attack_volume", "").await.series.unwrap();
     let load = |series: &foretide_api::scoring::v1::SeriesForecast| -> f64 {
@@ -153,7 +153,7 @@ async fn a_series_that_is_newer_than_the_champion_is_left_out_until_the_next_tra
     let world = World::new().await;
     world.is_ready("attack_volume").await;
     world.feature_store_answers(|query| {
-        let mut frame = frame(query, "attack_volume", 1.0, 1.0);
+        let mut frame = frame(query, 1.0, 1.0);
         let mut new = frame.series[0].clone();
         new.series_id = "attack_volume/severity=Brand%20new".to_owned();
         frame.series.push(new);

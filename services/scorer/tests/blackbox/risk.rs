@@ -1,7 +1,8 @@
 //! Risk windows of use cases with a trigger.
 
-use foretide_api::scoring::v1::{ListRiskWindowsRequest, RiskWindow};
+use foretide_api::scoring::v1::{ListJudgedWindowsRequest, ListRiskWindowsRequest, RiskWindow};
 use foretide_api::span_message;
+use foretide_api::types::v1::CapacityKind;
 use foretide_domain::{RunId, TimeSpan};
 
 use crate::fakes::FakeWorkspace;
@@ -35,7 +36,7 @@ async fn world_with_a_surge() -> World {
 pub(crate) async fn surge_in(world: &World) {
     world.is_ready("risk_period").await;
     world.feature_store_answers(|query| {
-        let mut frame = frame(query, "risk_period", 1.0, 1.0);
+        let mut frame = frame(query, 1.0, 1.0);
         let values = &mut frame.series[0].values;
         let weekend = values.len() - 40;
         for value in &mut values[weekend..] {
@@ -80,10 +81,72 @@ async fn a_surge_raises_windows_that_say_why() {
 }
 
 #[tokio::test]
+async fn f11_two_use_cases_never_say_different_things_of_the_same_incidents() {
+    let world = world_with_a_surge().await;
+    world.score(RunId::new(), "risk_period").await.unwrap();
+    let watched = world.forecast("attack_volume", "attack_volume/total").await;
+    let watching = world.forecast("risk_period", "risk_period/total").await;
+    let (of, own) = (watched.series.unwrap(), watching.series.unwrap());
+    assert_eq!(own.points.len(), 72);
+    assert_eq!(own.points, of.points);
+    assert_eq!(own.note, of.note);
+    let (of, own) = (watched.forecast.unwrap(), watching.forecast.unwrap());
+    assert_eq!(own.series_ids, ["risk_period/total"]);
+    assert_eq!(own.issued_at, of.issued_at);
+    assert_eq!(
+        (own.model_name, own.model_version),
+        (of.model_name, of.model_version)
+    );
+}
+
+#[tokio::test]
+async fn without_a_forecast_of_what_it_watches_a_use_case_says_what_to_score_first() {
+    let world = world_with_a_surge().await;
+    let alone = world.score_alone(crate::world::request(RunId::new(), "risk_period"));
+    let status = alone.await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(
+        status
+            .message()
+            .contains("score attack_volume in the same run"),
+        "{status}"
+    );
+}
+
+#[tokio::test]
+async fn f11_every_window_is_kept_as_it_was_judged_raised_or_not() {
+    let world = world_with_a_surge().await;
+    let summary = world.score(RunId::new(), "risk_period").await.unwrap();
+    let request = ListJudgedWindowsRequest {
+        use_case: "risk_period".to_owned(),
+        forecast_id: summary.forecast_id,
+    };
+    let judged = world.client().list_judged_windows(request).await;
+    let judged = judged.unwrap().into_inner().windows;
+    // from 24 to 72 hours ahead in windows of eight that begin at 0, 8 and 16 o'clock
+    assert_eq!(judged.len(), 5, "{judged:#?}");
+    let raised = windows(&world, of_newest()).await;
+    for window in &judged {
+        assert_eq!(window.capacity_kind(), CapacityKind::Usual);
+        assert_eq!(window.raised, window.probability >= 0.5);
+        assert!(window.baseline_raised.is_some());
+        let span = foretide_api::span("span", window.span).unwrap();
+        let covers = |period: &&RiskWindow| {
+            let period = foretide_api::span("span", period.span).unwrap();
+            period.start <= span.start && span.end <= period.end
+        };
+        let acting = raised.iter().filter(|period| period.acts);
+        assert_eq!(window.raised, acting.clone().any(|period| covers(&period)));
+    }
+}
+
+#[tokio::test]
 async fn history_for_the_capacity_is_asked_for_but_none_from_before_the_workspace_was_known() {
     let world = world_with_a_surge().await;
     world.score(RunId::new(), "risk_period").await.unwrap();
-    let asked = world.feature_store.asked.lock().unwrap()[0].history_hours;
+    let asked = world.feature_store.asked.lock().unwrap().clone();
+    let asked = asked.iter().find(|query| query.use_case == "risk_period");
+    let asked = asked.unwrap().history_hours;
     assert_eq!(asked, 10 * 168 + 24, "trained on ten weeks until yesterday");
 }
 

@@ -45,7 +45,7 @@ async fn without_onnx_runtime_scoring_says_what_is_missing() {
 #[tokio::test]
 async fn without_a_champion_training_comes_first() {
     let world = World::new().await;
-    world.has_features("attack_volume", 1.0);
+    world.has_features(1.0);
     let refused = refusal(&world).await;
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert_eq!(refused.message(), "trainer: train it first");
@@ -82,8 +82,8 @@ async fn an_artefact_that_is_not_the_registered_one_is_refused() {
 #[tokio::test]
 async fn artefacts_that_are_no_models_are_refused() {
     let world = World::new().await;
-    world.has_features("attack_volume", 1.0);
-    let good = artefact("attack_volume");
+    world.has_features(1.0);
+    let good = artefact();
     let truncated = good[..good.len() / 2].to_vec();
     for bad in [vec![], b"not a model".to_vec(), truncated] {
         world.has_champion("attack_volume", bad).await;
@@ -120,7 +120,7 @@ async fn frames_that_do_not_fit_are_refused() {
     world.is_ready("attack_volume").await;
     for (spoil, expected) in spoils {
         world.feature_store_answers(move |query| {
-            let mut frame = frame(query, "attack_volume", 1.0, 1.0);
+            let mut frame = frame(query, 1.0, 1.0);
             spoil(&mut frame);
             Ok(frame)
         });

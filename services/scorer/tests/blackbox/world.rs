@@ -167,8 +167,9 @@ impl World {
 
     /// Puts a trained champion in place, and complete fresh features.
     pub(crate) async fn is_ready(&self, use_case: &str) {
-        self.has_champion(use_case, artefact(use_case)).await;
-        self.has_features(use_case, 1.0);
+        let modelled_by = watched_by(use_case).unwrap_or(use_case);
+        self.has_champion(modelled_by, artefact()).await;
+        self.has_features(1.0);
     }
 
     /// Puts these bytes in place as the champion.
@@ -194,9 +195,8 @@ impl World {
     }
 
     /// Lets the feature store answer every query with history of the shape trained on.
-    pub(crate) fn has_features(&self, use_case: &str, completeness: f64) {
-        let use_case = use_case.to_owned();
-        self.feature_store_answers(move |query| Ok(frame(query, &use_case, completeness, 1.0)));
+    pub(crate) fn has_features(&self, completeness: f64) {
+        self.feature_store_answers(move |query| Ok(frame(query, completeness, 1.0)));
     }
 
     pub(crate) fn feature_store_answers(
@@ -217,10 +217,22 @@ impl World {
         self.score_request(request(run_id, use_case)).await
     }
 
+    /// Scores, and before it what the use case watches, as a run does.
     pub(crate) async fn score_request(
         &self,
         request: ScoreRequest,
     ) -> Result<ScoreSummary, Status> {
+        if let Some(watched) = watched_by(&request.use_case) {
+            let watched = ScoreRequest {
+                use_case: watched.to_owned(),
+                ..request.clone()
+            };
+            self.score_alone(watched).await?;
+        }
+        self.score_alone(request).await
+    }
+
+    pub(crate) async fn score_alone(&self, request: ScoreRequest) -> Result<ScoreSummary, Status> {
         let mut stream = self.client().score(request).await?.into_inner();
         while let Some(message) = stream.message().await? {
             if let Event::Summary(summary) = message.event.unwrap() {
@@ -242,6 +254,11 @@ impl World {
             .unwrap()
             .into_inner()
     }
+}
+
+/// The use case whose forecast another one watches.
+fn watched_by(use_case: &str) -> Option<&'static str> {
+    (use_case == "risk_period").then_some("attack_volume")
 }
 
 /// Asks for the default horizon as of now.
@@ -332,19 +349,13 @@ fn counts(series: &str, hours: &[DateTime<Utc>], level: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A trained model as ONNX; trained once a process and use case.
-pub(crate) fn artefact(use_case: &str) -> Vec<u8> {
-    static ATTACK_VOLUME: OnceLock<Vec<u8>> = OnceLock::new();
-    static RISK_PERIOD: OnceLock<Vec<u8>> = OnceLock::new();
-    let trained = if use_case == "attack_volume" {
-        &ATTACK_VOLUME
-    } else {
-        &RISK_PERIOD
-    };
-    trained.get_or_init(|| train_artefact(use_case)).clone()
+/// A trained model of `attack_volume` as ONNX; trained once a process.
+pub(crate) fn artefact() -> Vec<u8> {
+    static TRAINED: OnceLock<Vec<u8>> = OnceLock::new();
+    TRAINED.get_or_init(train_artefact).clone()
 }
 
-fn train_artefact(use_case: &str) -> Vec<u8> {
+fn train_artefact() -> Vec<u8> {
     let start =
         now() - TimeDelta::days(1) - TimeDelta::hours(i64::try_from(HISTORY_HOURS).unwrap());
     let grid = hours(start, HISTORY_HOURS);
@@ -355,7 +366,7 @@ fn train_artefact(use_case: &str) -> Vec<u8> {
             name: "holiday".to_owned(),
             values: vec![0.0; HISTORY_HOURS],
         }],
-        series: series_of(use_case)
+        series: series_of("attack_volume")
             .iter()
             .map(|id| PanelSeries {
                 id: id.parse().unwrap(),
@@ -370,7 +381,6 @@ fn train_artefact(use_case: &str) -> Vec<u8> {
 /// What a feature store would answer.
 pub(crate) fn frame(
     query: &GetScoringFrameRequest,
-    use_case: &str,
     completeness: f64,
     level: f64,
 ) -> GetScoringFrameResponse {
@@ -392,7 +402,7 @@ pub(crate) fn frame(
             name: "holiday".to_owned(),
             values: vec![0.0; history + horizon],
         }],
-        series: series_of(use_case)
+        series: series_of(&query.use_case)
             .iter()
             .map(|id| SeriesHistory {
                 series_id: id.clone(),

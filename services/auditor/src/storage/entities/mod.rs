@@ -7,3 +7,4 @@ pub(crate) mod evaluated_forecast;
 pub(crate) mod evaluation;
 pub(crate) mod governance_outbox;
 pub(crate) mod phase;
+pub(crate) mod settled_window;

@@ -5,3 +5,4 @@ pub(crate) mod checkpoints;
 pub(crate) mod evaluations;
 pub(crate) mod outbox;
 pub(crate) mod phases;
+pub(crate) mod windows;

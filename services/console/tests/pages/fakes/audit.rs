@@ -129,6 +129,20 @@ impl governance::governance_service_server::GovernanceService for Fakes {
         Err(Status::unimplemented("not in this story"))
     }
 
+    async fn get_track_record(
+        &self,
+        request: Request<governance::GetTrackRecordRequest>,
+    ) -> Answer<governance::GetTrackRecordResponse> {
+        let use_case = self.take(request)?.use_case;
+        Ok(Response::new(governance::GetTrackRecordResponse {
+            track_record: Some(governance::TrackRecord {
+                use_case,
+                summary: vec!["The gate says inconclusive: 11 of 14 settled days.".to_owned()],
+                ..governance::TrackRecord::default()
+            }),
+        }))
+    }
+
     async fn get_phase(
         &self,
         _: Request<governance::GetPhaseRequest>,

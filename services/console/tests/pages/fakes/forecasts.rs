@@ -58,6 +58,13 @@ impl scoring::scoring_service_server::ScoringService for Fakes {
         }))
     }
 
+    async fn list_judged_windows(
+        &self,
+        _: Request<scoring::ListJudgedWindowsRequest>,
+    ) -> Answer<scoring::ListJudgedWindowsResponse> {
+        Err(Status::unimplemented("not in this story"))
+    }
+
     async fn list_risk_windows(
         &self,
         request: Request<scoring::ListRiskWindowsRequest>,
@@ -76,6 +83,7 @@ impl scoring::scoring_service_server::ScoringService for Fakes {
             probability: 0.82,
             expected: 71.4,
             capacity: 48.0,
+            capacity_kind: types::CapacityKind::Usual.into(),
             trigger: trigger.to_owned(),
             acts,
             drivers: vec![types::Driver {
