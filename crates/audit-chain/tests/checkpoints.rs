@@ -1,9 +1,12 @@
 //! Signed notes and checkpoints: known ones are met, altered ones are refused.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::time::{Duration, Instant};
+
+use foretide_audit_chain::export::{Exporter, verify_file};
 use foretide_audit_chain::{
-    CanonicalJson, Checkpoint, Event, Head, KeyError, KeyKind, MerkleTree, Note, NoteError,
-    Problem, SigningKey, TreeHead, Verifier, VerifierKey, append,
+    AuditRecord, CanonicalJson, Checkpoint, Event, Head, KeyError, KeyKind, MerkleTree, Note,
+    NoteError, Problem, SigningKey, TreeHead, Verifier, VerifierKey, append,
 };
 use proptest::prelude::*;
 
@@ -105,26 +108,28 @@ fn keys_that_cannot_be_are_refused() {
     assert!(!format!("{key:?}").contains(secret));
 }
 
+/// A chain whose records from the fifth on have this actor.
+fn chain(actor: &str, length: u64) -> Vec<AuditRecord> {
+    let mut head = Head::genesis();
+    let mut records = Vec::new();
+    for number in 1..=length {
+        let event = Event {
+            event_id: format!("event-{number}"),
+            actor: if number > 4 { actor } else { "ada" }.to_owned(),
+            action: "proposal.approved".to_owned(),
+            subject: "proposal/7".to_owned(),
+            run_id: None,
+            details: CanonicalJson::of(&serde_json::json!({})),
+        };
+        let record = append(&head, event, "2026-01-05T06:00:00Z".parse().unwrap());
+        head = record.head();
+        records.push(record);
+    }
+    records
+}
+
 #[test]
 fn a_rewritten_chain_is_found_by_the_tree_and_the_rows_named() {
-    let chain = |actor: &str, length: u64| {
-        let mut head = Head::genesis();
-        let mut records = Vec::new();
-        for number in 1..=length {
-            let event = Event {
-                event_id: format!("event-{number}"),
-                actor: if number > 4 { actor } else { "ada" }.to_owned(),
-                action: "proposal.approved".to_owned(),
-                subject: "proposal/7".to_owned(),
-                run_id: None,
-                details: CanonicalJson::of(&serde_json::json!({})),
-            };
-            let record = append(&head, event, "2026-01-05T06:00:00Z".parse().unwrap());
-            head = record.head();
-            records.push(record);
-        }
-        records
-    };
     let tree_head = |size: usize| {
         let mut tree = MerkleTree::default();
         for record in &chain("ada", size as u64) {
@@ -146,6 +151,29 @@ fn a_rewritten_chain_is_found_by_the_tree_and_the_rows_named() {
     let cut = verify("ada", 7).unwrap_err();
     assert_eq!(cut.sequence, 8);
     assert_eq!(cut.problem, Problem::Truncated { last: 7 });
+}
+
+#[test]
+fn an_export_of_100_000_records_is_verified_in_seconds() {
+    let mut exporter = Exporter::begin(Vec::new()).unwrap();
+    let mut tree = MerkleTree::default();
+    let mut heads = Vec::new();
+    for record in &chain("ada", 100_000) {
+        exporter.push(record).unwrap();
+        tree.push(record.hash.as_bytes());
+        if record.sequence.is_multiple_of(500) {
+            heads.push(tree.head());
+        }
+    }
+    let file = exporter.finish().unwrap();
+    let begun = Instant::now();
+    let verifier = Verifier::new(&[]).with_tree_heads(heads);
+    let head = verify_file(file.as_slice(), verifier).unwrap();
+    let took = begun.elapsed();
+    println!("{} records in {took:?}", head.sequence);
+    assert_eq!(head.sequence, 100_000);
+    // Measured: see ADR 26. Quadratic work would take hours.
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 proptest! {

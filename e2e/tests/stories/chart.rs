@@ -97,7 +97,8 @@ async fn the_binary_takes_the_configuration_the_chart_writes() -> anyhow::Result
             "postgres://user:password@database/foretide",
         )
         .replace("${FORETIDE_SERVICE_TOKEN}", "a token of the services")
-        .replace("${FORETIDE_PSEUDONYM_KEY}", &"0".repeat(64));
+        .replace("${FORETIDE_PSEUDONYM_KEY}", &"0".repeat(64))
+        .replace("${FORETIDE_AUDIT_SIGNING_KEY}", "only for the auditor");
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("foretide.yaml");
     std::fs::write(&file, text)?;

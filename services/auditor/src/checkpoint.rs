@@ -87,12 +87,6 @@ impl Checkpoints {
         }
     }
 
-    /// Tree heads that were signed before, by what every place and the table have.
-    pub(crate) async fn known(&self) -> Result<Vec<TreeHead>, AuditorError> {
-        let found = self.found().await?;
-        Ok(found.trees)
-    }
-
     /// Brings the newest checkpoint to every place. A place that was configured later begins with it.
     pub(crate) async fn publish(&self) -> Result<(), AuditorError> {
         let _turn = self.turn.lock().await;
@@ -112,7 +106,7 @@ impl Checkpoints {
     }
 
     /// Gives a place that has nothing yet the newest checkpoint.
-    pub(crate) async fn begin_places(&self) -> Result<(), AuditorError> {
+    async fn begin_places(&self) -> Result<(), AuditorError> {
         let newest = self.storage.checkpoints(1).await?;
         for place in self.places.iter().filter(|place| !place.is_complete) {
             if place.objects.list(FOLDER).await?.is_empty()
@@ -127,12 +121,21 @@ impl Checkpoints {
 
     /// Signs and publishes what was recorded. What fails is tried again later, so nobody need wait.
     pub(crate) async fn follow(&self) {
-        if let Err(error) = self.signer.sign().await {
+        if let Err(error) = self.sign().await {
             tracing::error!(error = ?error, "no checkpoint of the audit log was signed");
         }
         if let Err(error) = self.publish().await {
             tracing::error!(error = ?error, "the newest checkpoint of the audit log is not published");
         }
+    }
+
+    /// Signs, once the records are known to be what the table and every place say was signed before.
+    async fn sign(&self) -> Result<(), AuditorError> {
+        if !self.signer.is_resumed().await {
+            self.begin_places().await?;
+            self.signer.resume(&self.found().await?.trees).await?;
+        }
+        self.signer.sign().await
     }
 
     /// Follows the chain until shutdown, and once more then.

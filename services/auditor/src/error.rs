@@ -45,6 +45,9 @@ pub(crate) enum AuditorError {
          of it is signed; see `audit verify`"
     )]
     NotWhatWasSigned(u64),
+    /// What was signed before could not be read yet.
+    #[error("nothing is signed before the earlier checkpoints are read")]
+    NotResumed,
     /// Nothing was recorded yet.
     #[error("there is no checkpoint of the audit log yet")]
     NoCheckpoint,
@@ -80,7 +83,9 @@ impl ServiceError for AuditorError {
                 | PhaseRefusal::TooFar { .. }
                 | PhaseRefusal::GateNotPassed(_) => ErrorCode::FailedPrecondition,
             },
-            Self::NoCheckpoint | Self::NotWhatWasSigned(_) => ErrorCode::FailedPrecondition,
+            Self::NoCheckpoint | Self::NotResumed | Self::NotWhatWasSigned(_) => {
+                ErrorCode::FailedPrecondition
+            }
             Self::NoSuchTree(_) => ErrorCode::InvalidArgument,
             Self::Note(_) => ErrorCode::Internal,
             Self::EventDiffers(_) => ErrorCode::AlreadyExists,

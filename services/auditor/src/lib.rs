@@ -108,7 +108,8 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         clock: SharedClock::clone(&ctx.clock),
         metrics,
     });
-    auditor.resume_checkpoints().await;
+    // What no longer fits is logged, and named by `verify`; it keeps nobody from working.
+    checkpoints.follow().await;
     auditor
         .begin_phases()
         .await

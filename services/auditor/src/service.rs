@@ -36,18 +36,6 @@ pub(crate) struct Auditor {
 }
 
 impl Auditor {
-    /// Begins where the last checkpoint ended. What no longer fits is said, and named by `verify`;
-    /// it keeps nobody from working.
-    pub(crate) async fn resume_checkpoints(&self) {
-        let resumed = async {
-            self.checkpoints.begin_places().await?;
-            self.signer.resume(&self.checkpoints.known().await?).await
-        };
-        if let Err(error) = resumed.await {
-            tracing::error!(error = ?error, "checkpoints of the audit log cannot be continued");
-        }
-    }
-
     /// Gives every declared use case that has none its first phase.
     pub(crate) async fn begin_phases(&self) -> Result<(), AuditorError> {
         for use_case in self.use_cases.iter() {

@@ -58,7 +58,8 @@ struct State {
     tree: MerkleTree,
     /// The record that was last taken into the tree.
     last: Option<Head>,
-    signed: u64,
+    /// Nothing until the records are known to be what was signed before.
+    signed: Option<u64>,
 }
 
 /// Signs checkpoints and proves what they say.
@@ -82,35 +83,40 @@ impl Signer {
         }
     }
 
+    pub(crate) async fn is_resumed(&self) -> bool {
+        self.state.lock().await.signed.is_some()
+    }
+
     /// Begins with what was signed before, which the records must still be.
     pub(crate) async fn resume(&self, known: &[TreeHead]) -> Result<(), AuditorError> {
         let mut state = self.state.lock().await;
+        // The table may have been put right since the last attempt.
+        *state = State::default();
         self.catch_up(&mut state).await?;
         for head in known {
             if state.tree.root_at(head.size) != Some(head.root) {
-                // From here on nothing fits: the next record is never the one after this.
-                state.signed = u64::MAX;
                 return Err(AuditorError::NotWhatWasSigned(head.size));
             }
         }
         let newest = self.storage.checkpoints(1).await?;
-        state.signed = newest.first().map_or(0, |checkpoint| checkpoint.size);
+        state.signed = Some(newest.first().map_or(0, |checkpoint| checkpoint.size));
         Ok(())
     }
 
     /// Signs the head, if anything was recorded since the last time.
     pub(crate) async fn sign(&self) -> Result<(), AuditorError> {
         let mut state = self.state.lock().await;
+        let signed = state.signed.ok_or(AuditorError::NotResumed)?;
         self.catch_up(&mut state).await?;
         let head = state.tree.head();
-        if head.size <= state.signed {
+        if head.size <= signed {
             return Ok(());
         }
         let note = Checkpoint::sign(head, &self.keys.signing)?;
         self.storage
             .keep_checkpoint(head.size, &note.to_string(), self.clock.now())
             .await?;
-        state.signed = head.size;
+        state.signed = Some(head.size);
         self.signed.notify_one();
         Ok(())
     }

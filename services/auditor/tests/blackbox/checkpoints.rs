@@ -183,6 +183,22 @@ async fn g1_a_rewritten_record_is_named_though_every_link_fits_again() {
 }
 
 #[tokio::test]
+async fn g1_nothing_is_signed_before_the_earlier_checkpoints_are_read() {
+    let soc = Soc::start().await;
+    soc.publish_each(0..3).await;
+    let before = soc.checkpoint().await;
+    tamper(&soc, "UPDATE audit_checkpoint SET size = -2 WHERE size = 2").await;
+    let soc = soc.restart_with(Config::default()).await;
+    soc.append("event-7").await;
+    assert_eq!(soc.checkpoint().await, before);
+    tamper(&soc, "UPDATE audit_checkpoint SET size = 2 WHERE size = -2").await;
+    let soc = soc.restart_with(Config::default()).await;
+    assert_eq!(soc.checkpoint().await.0.tree.size, before.0.tree.size + 1);
+    let report = soc.verify().await;
+    assert!(report.intact, "{}", report.problem);
+}
+
+#[tokio::test]
 async fn g1_a_cut_tail_is_named_though_the_head_was_moved() {
     let soc = Soc::start().await;
     soc.publish_each(0..5).await;
