@@ -9,7 +9,9 @@ use anyhow::{Context, ensure};
 use foretide_api::governance::v1::{ListAuditRequest, VerifyAuditRequest};
 use foretide_db::{Database, DatabaseConfig};
 use foretide_e2e::{Installation, Setup, Shape};
-use foretide_test_support::{ForetideOutput, or_skip, python_of, repository_root, wait_until};
+use foretide_test_support::{
+    ForetideOutput, foretide, or_skip, python_of, repository_root, wait_until,
+};
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
@@ -84,25 +86,21 @@ impl Watched {
         Ok(())
     }
 
+    /// Looks from a machine that has nothing of the installation but the address and a token.
     async fn witness(&mut self) -> anyhow::Result<ForetideOutput> {
-        let (state, key) = (self.kept("seen.note"), self.kept("witness.key"));
-        let line = [
-            "audit",
-            "witness",
-            "--once",
-            "--log-key",
-            &self.log_key,
-            "--state",
-            &state,
-            "--key",
-            &key,
-        ];
-        let output = self.cli(&line).await?;
+        let mut line = vec!["audit", "witness", "--once", "--log-key", &self.log_key];
+        let (server, token) = (
+            self.installation.address_of("auditor"),
+            self.installation.token_of("operator"),
+        );
+        line.extend(["--server", &server, "--token", &token]);
+        line.extend(["--state", "seen.note", "--key", "witness.key"]);
+        let output = foretide(self.elsewhere.path(), line).await?;
         let told = output.stderr.lines().next().unwrap_or_default();
         let key = told
             .strip_prefix("witness key: ")
             .context("the witness's key")?;
-        key.clone_into(&mut self.witness_key);
+        self.witness_key = key.to_owned();
         Ok(output)
     }
 
