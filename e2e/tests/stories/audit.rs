@@ -211,7 +211,7 @@ async fn g1_the_log_is_proven_to_others_and_a_rewritten_record_is_named_by_all_o
     watched.tamper(&[statement.to_owned()]).await?;
     watched.export().await?;
     ensure_named(&watched.online().await?, "broken at row 2")?;
-    ensure_named(&watched.offline().await?, "record 2")?;
+    ensure_named(&watched.offline().await?, "record 2: a field was altered")?;
     ensure_named(&watched.independent()?, "record 2: altered")
 }
 

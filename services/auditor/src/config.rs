@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use foretide_audit_chain::VerifierKey;
-use foretide_config::SecretString;
+use foretide_audit_chain::{SigningKey, VerifierKey};
+use foretide_config::{ExposeSecret, SecretString};
 use foretide_domain::{Phase, UseCase, UseCaseId};
 use foretide_entra::IdentityConfig;
 use foretide_lake::LakeConfig;
@@ -55,8 +55,12 @@ impl AuditConfig {
             let key = format!("audit.{key}");
             ConfigProblem { key, problem }
         };
+        if let Some(key) = &self.signing_key {
+            let parsed: Result<SigningKey, _> = key.expose_secret().parse();
+            parsed.map_err(|error| refused("signing_key", format!("cannot be used: {error}")))?;
+        }
         self.earlier_keys()
-            .map_err(|error| refused("previous_keys", format!("has one that is {error}")))?;
+            .map_err(|error| refused("previous_keys", format!("has an unusable one: {error}")))?;
         let place = self
             .publish_to
             .as_ref()

@@ -8,10 +8,13 @@ use foretide_service_runtime::testing::TestContext;
 
 use crate::soc::monday;
 
+const SIGNING_KEY: &str = "PRIVATE+KEY+soc+7b594fcc+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 fn parse(text: &str) -> Result<Config, String> {
-    let variables = |name: &str| {
-        let names = ["FORETIDE_AUDITOR_SECRET", "FORETIDE_AUDITOR_SIGNING_KEY"];
-        names.contains(&name).then(|| "s3cret".to_owned())
+    let variables = |name: &str| match name {
+        "FORETIDE_AUDITOR_SECRET" => Some("s3cret".to_owned()),
+        "FORETIDE_AUDITOR_SIGNING_KEY" => Some(SIGNING_KEY.to_owned()),
+        _ => None,
     };
     let path = Path::new("config.example.yaml");
     foretide_config::parse(path, text, &variables).map_err(|error| error.to_string())
@@ -25,7 +28,9 @@ fn the_example_is_valid_and_hides_its_secret() {
         config.initial_phases.values().collect::<Vec<_>>(),
         [&Phase::Assisted]
     );
-    assert!(!format!("{config:?}").contains("s3cret"));
+    for secret in ["s3cret", SIGNING_KEY] {
+        assert!(!format!("{config:?}").contains(secret));
+    }
 }
 
 #[test]
@@ -57,6 +62,7 @@ fn a_wrong_key_or_value_is_named() {
         ),
         ("lookback_days: 0", "lookback_days"),
         ("gate_window_days: 1000", "gate_window_days"),
+        ("audit: {signing_key: hunter2}", "audit.signing_key"),
         ("audit: {previous_keys: [a+b+c]}", "audit.previous_keys"),
         ("audit: {publish_to: {url: ''}}", "audit.publish_to.url"),
     ];
