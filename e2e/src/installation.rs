@@ -417,6 +417,12 @@ impl Installation {
         self.setup.url("console")
     }
 
+    /// Address of a service.
+    #[must_use]
+    pub fn address_of(&self, service: &str) -> String {
+        self.setup.url(service)
+    }
+
     /// The bearer token of a person.
     #[must_use]
     pub fn token_of(&self, person: &str) -> String {

@@ -17,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(First),
             Box::new(AcceptedBatches),
             Box::new(SettledWindows),
+            Box::new(Checkpoints),
         ]
     }
 }
@@ -90,6 +91,30 @@ impl MigrationTrait for SettledWindows {
             .col("issued_at")
             .to_owned();
         manager.create_index(by_time).await
+    }
+}
+
+/// Signed checkpoints of the audit chain.
+struct Checkpoints;
+
+impl MigrationName for Checkpoints {
+    fn name(&self) -> &'static str {
+        "m20261128_000004_audit_checkpoints"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Checkpoints {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let checkpoint = Table::create()
+            .table("audit_checkpoint")
+            .col(big_integer("size").primary_key())
+            .col(text("note"))
+            .col(timestamp_with_time_zone("signed_at"))
+            // Empty until every store has it.
+            .col(timestamp_with_time_zone_null("published_at"))
+            .to_owned();
+        manager.create_table(checkpoint).await
     }
 }
 

@@ -51,6 +51,7 @@ app.kubernetes.io/component: {{ . }}
   "database" (dict "url" "${FORETIDE_DATABASE_URL}")
   "lake" .Values.lake
   "identity" (dict "service_token" "${FORETIDE_SERVICE_TOKEN}")
+  "auditor" (dict "audit" (dict "signing_key" "${FORETIDE_AUDIT_SIGNING_KEY}"))
   "ingestion" (dict "pseudonym_key" "${FORETIDE_PSEUDONYM_KEY}")
   "telemetry" (dict "format" "json")
   "onnx" (dict "library" .Values.onnxLibrary)

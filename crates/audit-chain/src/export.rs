@@ -139,17 +139,17 @@ fn write_line(writer: &mut impl Write, line: &impl Serialize) -> io::Result<()> 
     writer.write_all(b"\n")
 }
 
-/// Reads an exported chain and checks it on the way, without holding it in memory.
+/// Reads an exported chain and checks it on the way by a fresh verifier, which has what is known of it
+/// from elsewhere.
 ///
 /// # Errors
 /// When the file is not a whole export, or the chain in it is broken; the line is named.
-pub fn verify_file(reader: impl BufRead, checkpoints: &[Head]) -> Result<Head, ImportError> {
+pub fn verify_file(reader: impl BufRead, mut verifier: Verifier) -> Result<Head, ImportError> {
     let mut lines = Lines {
         reader,
         number: 0,
         buffer: Vec::new(),
     };
-    let mut verifier = Verifier::new(checkpoints);
     lines.expect_opening()?;
     loop {
         match lines.next_entry()? {

@@ -12,9 +12,9 @@ use crate::canonical::CanonicalJson;
 /// Says what is hashed and in which form; a change of the form is a change of this text.
 const DOMAIN: &[u8] = b"foretide.audit-record.v1";
 
-/// A text that is not a SHA-256 in hex.
+/// Something that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a hash must be 64 lower-case hexadecimal digits")]
+#[error("a hash must be 32 bytes, as text 64 lower-case hexadecimal digits")]
 pub struct DigestError;
 
 /// A SHA-256. Shown, stored and serialised as 64 lower-case hexadecimal digits.
@@ -25,6 +25,26 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// All zeros: what the first record has as the hash of the one before it.
     pub const ZERO: Self = Self([0; 32]);
+
+    /// From its 32 bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TryFrom<&[u8]> for Digest {
+    type Error = DigestError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, DigestError> {
+        bytes.try_into().map(Self).map_err(|_| DigestError)
+    }
 }
 
 impl fmt::Display for Digest {

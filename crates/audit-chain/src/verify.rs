@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::merkle::{MerkleTree, TreeHead};
 use crate::record::{AuditRecord, Digest, Head};
 
 /// What does not fit.
@@ -34,6 +35,12 @@ pub enum Problem {
         /// Hash that was kept.
         expected: Digest,
     },
+    /// The records up to here are not those that a signed checkpoint commits to. Up to the record
+    /// before this one they are, or nothing is known.
+    NotTheTree {
+        /// Records that the checkpoint commits to.
+        size: u64,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -60,6 +67,10 @@ impl fmt::Display for Problem {
                 f,
                 "its hash is not the checkpoint's ({expected}): the chain was rewritten"
             ),
+            Self::NotTheTree { size } => write!(
+                f,
+                "from here to record {size} the chain is not what the checkpoint at {size} was signed for: it was rewritten"
+            ),
         }
     }
 }
@@ -80,6 +91,8 @@ pub struct Verifier {
     head: Head,
     events: HashSet<String>,
     checkpoints: Vec<Head>,
+    tree: MerkleTree,
+    tree_heads: Vec<TreeHead>,
 }
 
 impl Verifier {
@@ -90,7 +103,17 @@ impl Verifier {
             head: Head::genesis(),
             events: HashSet::new(),
             checkpoints: checkpoints.to_vec(),
+            tree: MerkleTree::default(),
+            tree_heads: Vec::new(),
         }
+    }
+
+    /// Each of these, of signed checkpoints, must be met on the way as well.
+    #[must_use]
+    pub fn with_tree_heads(mut self, tree_heads: impl IntoIterator<Item = TreeHead>) -> Self {
+        self.tree_heads.extend(tree_heads);
+        self.tree_heads.sort_by_key(|head| head.size);
+        self
     }
 
     /// Takes the next record.
@@ -103,6 +126,7 @@ impl Verifier {
             None => {
                 self.head = record.head();
                 self.events.insert(record.event_id.clone());
+                self.tree.push(record.hash.as_bytes());
                 return Ok(());
             }
         };
@@ -156,14 +180,22 @@ impl Verifier {
     /// Ends the check.
     ///
     /// # Errors
-    /// When a checkpoint lies beyond the last record.
+    /// When a checkpoint lies beyond the last record, or a tree head is another than the records'.
     pub fn finish(self) -> Result<Head, Broken> {
-        let beyond = self
-            .checkpoints
-            .iter()
-            .map(|checkpoint| checkpoint.sequence)
-            .max();
-        match beyond {
+        let mut agreed = 0;
+        let within = |head: &&TreeHead| head.size <= self.head.sequence;
+        for known in self.tree_heads.iter().filter(within) {
+            if self.tree.root_at(known.size) != Some(known.root) {
+                return Err(Broken {
+                    sequence: agreed + 1,
+                    problem: Problem::NotTheTree { size: known.size },
+                });
+            }
+            agreed = known.size;
+        }
+        let heads = self.checkpoints.iter().map(|head| head.sequence);
+        let trees = self.tree_heads.iter().map(|head| head.size);
+        match heads.chain(trees).max() {
             Some(sequence) if sequence > self.head.sequence => Err(Broken {
                 sequence: self.head.sequence + 1,
                 problem: Problem::Truncated {

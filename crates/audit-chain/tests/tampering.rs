@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_audit_chain::export::{Exporter, ImportError, verify_file};
 use foretide_audit_chain::{
-    AuditRecord, CanonicalJson, Digest, Event, Head, Problem, append, verify,
+    AuditRecord, CanonicalJson, Digest, Event, Head, Problem, Verifier, append, verify,
 };
 use proptest::prelude::*;
 
@@ -73,7 +73,7 @@ proptest! {
         prop_assert_eq!(head.sequence, length as u64);
         let checkpoints: Vec<_> = records.iter().map(AuditRecord::head).collect();
         prop_assert_eq!(verify(&records, &checkpoints), Ok(head));
-        prop_assert_eq!(verify_file(exported(&records).as_slice(), &checkpoints).unwrap(), head);
+        prop_assert_eq!(verify_file(exported(&records).as_slice(), Verifier::new(&checkpoints)).unwrap(), head);
     }
 
     #[test]
@@ -177,7 +177,7 @@ proptest! {
         let whole = exported(&chain_of(length));
         // The very last byte is only the line break.
         let at = at.index(whole.len() - 1);
-        prop_assert!(verify_file(&whole[..at], &[]).is_err());
+        prop_assert!(verify_file(&whole[..at], Verifier::new(&[])).is_err());
     }
 
     #[test]
@@ -188,12 +188,12 @@ proptest! {
         let mut flipped = whole.clone();
         let at = at.index(whole.len() - 1);
         flipped[at] ^= 1 << bit;
-        prop_assert!(verify_file(flipped.as_slice(), &[]).is_err());
+        prop_assert!(verify_file(flipped.as_slice(), Verifier::new(&[])).is_err());
     }
 
     #[test]
     fn no_file_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(verify_file(bytes.as_slice(), &[]).is_err());
+        prop_assert!(verify_file(bytes.as_slice(), Verifier::new(&[])).is_err());
     }
 }
 
@@ -232,7 +232,7 @@ fn the_same_event_twice_is_refused() {
 fn a_bad_line_is_named() {
     let chain = exported(&chain_of(2));
     let text = String::from_utf8(chain).unwrap();
-    let line_of = |text: &str| match verify_file(text.as_bytes(), &[]).unwrap_err() {
+    let line_of = |text: &str| match verify_file(text.as_bytes(), Verifier::new(&[])).unwrap_err() {
         ImportError::Line { line, .. } | ImportError::Broken { line, .. } => line,
         ImportError::Io(error) => panic!("{error}"),
     };

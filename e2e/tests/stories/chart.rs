@@ -3,7 +3,9 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, ensure};
-use foretide_test_support::{foretide, repository_root, require_counterparts, tools_dir};
+use foretide_test_support::{
+    foretide, foretide_binary, repository_root, require_counterparts, tools_dir,
+};
 use serde_norway::Value;
 
 fn render(values: Option<&str>) -> anyhow::Result<Option<Vec<Value>>> {
@@ -83,27 +85,62 @@ fn every_pod_is_hardened_probed_and_bounded() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The environment of a pod, with what the chart itself gives it or takes from this Secret.
+fn variables_of<'a>(
+    deployment: &'a Value,
+    secret: &'a Value,
+) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
+    let containers = &deployment["spec"]["template"]["spec"]["containers"];
+    let variables = containers[0]["env"].as_sequence().context("no variables")?;
+    let variables = variables.iter().map(|variable| {
+        let key = &variable["valueFrom"]["secretKeyRef"]["key"];
+        let value = key.as_str().map_or(&variable["value"], |key| &secret[key]);
+        let name = variable["name"].as_str().context("no name")?;
+        let value = value
+            .as_str()
+            .with_context(|| format!("no value of {name}"))?;
+        Ok((name, value))
+    });
+    variables.collect()
+}
+
 #[tokio::test]
-async fn the_binary_takes_the_configuration_the_chart_writes() -> anyhow::Result<()> {
-    let Some(documents) = render(None)? else {
-        return Ok(());
-    };
-    let maps = of_kind(&documents, "ConfigMap");
-    let text = maps[0]["data"]["foretide.yaml"]
-        .as_str()
-        .context("the ConfigMap holds no foretide.yaml")?
-        .replace(
-            "${FORETIDE_DATABASE_URL}",
-            "postgres://user:password@database/foretide",
-        )
-        .replace("${FORETIDE_SERVICE_TOKEN}", "a token of the services")
-        .replace("${FORETIDE_PSEUDONYM_KEY}", &"0".repeat(64));
+async fn every_pod_takes_the_configuration_the_chart_writes() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("foretide.yaml");
-    std::fs::write(&file, text)?;
-    let config = file.display().to_string();
-    foretide(folder.path(), ["config", "check", "--config", &config])
-        .await?
-        .success()?;
+    let key = foretide(folder.path(), ["audit", "key", "--new", "soc"]).await?;
+    let mut secret = Value::Mapping(serde_norway::Mapping::new());
+    for (name, value) in [
+        ("database-url", "postgres://user:password@database/foretide"),
+        ("service-token", "a token of the services"),
+        ("pseudonym-key", &"1".repeat(64)),
+        ("audit-signing-key", key.success()?.stdout.trim()),
+        ("teams-webhook-url", "https://contoso.example/webhook"),
+    ] {
+        secret[name] = value.into();
+    }
+    for values in [None, Some("workload-identity.yaml")] {
+        let Some(documents) = render(values)? else {
+            return Ok(());
+        };
+        let maps = of_kind(&documents, "ConfigMap");
+        let written = maps[0]["data"]["foretide.yaml"]
+            .as_str()
+            .context("the ConfigMap holds no foretide.yaml")?;
+        let file = folder.path().join("foretide.yaml");
+        std::fs::write(&file, written)?;
+        for deployment in of_kind(&documents, "Deployment") {
+            let output = Command::new(foretide_binary()?)
+                .args(["config", "check", "--config"])
+                .arg(&file)
+                .envs(variables_of(deployment, &secret)?)
+                .output()?;
+            ensure!(
+                output.status.success(),
+                "{values:?}, {:?}: {}",
+                deployment["metadata"]["name"],
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
     Ok(())
 }

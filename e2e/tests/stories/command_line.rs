@@ -50,7 +50,7 @@ async fn a_bad_configuration_ends_with_78_and_names_file_key_and_what_is_allowed
 }
 
 /// What `up` would refuse, and the key to be named.
-const REFUSED_BY_UP: [(&str, &str); 24] = [
+const REFUSED_BY_UP: [(&str, &str); 25] = [
     (
         "feature_store: {calendar: {country: ZZ}}",
         "feature_store.calendar.country",
@@ -104,6 +104,10 @@ const REFUSED_BY_UP: [(&str, &str); 24] = [
         "auditor.initial_phases.geo_risk",
     ),
     ("auditor: {write_back: {}}", "auditor.write_back.rule"),
+    (
+        "auditor: {audit: {signing_key: mine}}",
+        "auditor.audit.signing_key",
+    ),
     (
         "scorer: {write_back: {rule: {endpoint: 'https://x.example', dcr_immutable_id: dcr-1}, identity: {kind: managed_identity}}}",
         "scorer.write_back.rule.dcr_immutable_id",
@@ -164,6 +168,7 @@ async fn help_is_there_for_every_command() -> anyhow::Result<()> {
         vec!["backfill", "plan"],
         vec!["backfill", "retry"],
         vec!["audit", "verify"],
+        vec!["audit", "witness"],
         vec!["actions", "approve"],
         vec!["actions", "reject"],
         vec!["runs", "show"],

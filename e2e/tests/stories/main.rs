@@ -1,5 +1,6 @@
 //! Foretide from a workspace's history to an approved action, told as stories.
 
+mod audit;
 mod azure_storage;
 mod backfill;
 mod chart;

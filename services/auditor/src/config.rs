@@ -1,9 +1,13 @@
 //! Configuration of the auditor.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use foretide_audit_chain::{SigningKey, VerifierKey};
+use foretide_config::{ExposeSecret, SecretString};
 use foretide_domain::{Phase, UseCase, UseCaseId};
 use foretide_entra::IdentityConfig;
+use foretide_lake::LakeConfig;
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
 use foretide_policy::{GateCriteria, WindowCriteria};
 use foretide_write_back::{ReadBackConfig, SinkChoice, SinkKind};
@@ -26,6 +30,48 @@ pub struct Config {
     pub lookback_days: u32,
     /// Where `AI_Governance_CL` rows go; nothing is written back without it.
     pub write_back: Option<WriteBackConfig>,
+    /// Who signs checkpoints of the audit chain, and where they go besides the lake.
+    pub audit: AuditConfig,
+    /// Folder of the key file (`audit.key`) when no signing key is configured; the data folder when
+    /// left out.
+    pub state_folder: Option<PathBuf>,
+}
+
+/// Who signs checkpoints of the audit chain, and where they go besides the lake.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// The private key, `PRIVATE+KEY+…`; replicas share one. Without it one is made in `state_folder`.
+    pub signing_key: Option<SecretString>,
+    /// Verifier keys of earlier signing keys, whose checkpoints still count.
+    pub previous_keys: Vec<String>,
+    /// A second place for checkpoints, best one that those who can write to the lake cannot write to.
+    pub publish_to: Option<LakeConfig>,
+}
+
+impl AuditConfig {
+    fn validate(&self) -> Result<(), ConfigProblem> {
+        let refused = |key: &str, problem: String| {
+            let key = format!("audit.{key}");
+            ConfigProblem { key, problem }
+        };
+        if let Some(key) = &self.signing_key {
+            let parsed: Result<SigningKey, _> = key.expose_secret().parse();
+            parsed.map_err(|error| refused("signing_key", format!("cannot be used: {error}")))?;
+        }
+        self.earlier_keys()
+            .map_err(|error| refused("previous_keys", format!("has an unusable one: {error}")))?;
+        let place = self
+            .publish_to
+            .as_ref()
+            .map_or(Ok(()), LakeConfig::validate);
+        place.map_err(|error| refused("publish_to.url", error.to_string()))
+    }
+
+    /// The earlier verifier keys.
+    pub(crate) fn earlier_keys(&self) -> Result<Vec<VerifierKey>, foretide_audit_chain::KeyError> {
+        self.previous_keys.iter().map(|key| key.parse()).collect()
+    }
 }
 
 impl Default for Config {
@@ -37,6 +83,8 @@ impl Default for Config {
             gate_window_days: 56,
             lookback_days: 30,
             write_back: None,
+            audit: AuditConfig::default(),
+            state_folder: None,
         }
     }
 }
@@ -163,6 +211,7 @@ impl Config {
                 ratio.to_string(),
             );
         }
+        self.audit.validate()?;
         self.write_back
             .as_ref()
             .map_or(Ok(()), WriteBackConfig::validate)

@@ -39,6 +39,24 @@ pub(crate) enum AuditorError {
         /// What is wrong.
         source: FieldError,
     },
+    /// The table is not what a checkpoint was signed for: nothing more is signed.
+    #[error(
+        "record {0} is not what was signed: the audit log was cut off or rewritten, and no checkpoint \
+         of it is signed; see `audit verify`"
+    )]
+    NotWhatWasSigned(u64),
+    /// What was signed before could not be read yet.
+    #[error("nothing is signed before the earlier checkpoints are read")]
+    NotResumed,
+    /// Nothing was recorded yet.
+    #[error("there is no checkpoint of the audit log yet")]
+    NoCheckpoint,
+    /// A proof of what is not there.
+    #[error("there is no such tree: ask for 1 to {0} within a checkpoint that was given out")]
+    NoSuchTree(u64),
+    /// A checkpoint that cannot be read.
+    #[error("a checkpoint of the audit log cannot be used")]
+    Note(#[from] foretide_audit_chain::NoteError),
     /// The lake, where checkpoints of the chain are kept.
     #[error("the lake cannot be used for checkpoints of the audit chain")]
     Lake(#[from] LakeError),
@@ -65,6 +83,11 @@ impl ServiceError for AuditorError {
                 | PhaseRefusal::TooFar { .. }
                 | PhaseRefusal::GateNotPassed(_) => ErrorCode::FailedPrecondition,
             },
+            Self::NoCheckpoint | Self::NotResumed | Self::NotWhatWasSigned(_) => {
+                ErrorCode::FailedPrecondition
+            }
+            Self::NoSuchTree(_) => ErrorCode::InvalidArgument,
+            Self::Note(_) => ErrorCode::Internal,
             Self::EventDiffers(_) => ErrorCode::AlreadyExists,
             Self::Peer { source, .. } => match source.as_ref().code() {
                 tonic::Code::InvalidArgument | tonic::Code::PermissionDenied => ErrorCode::Internal,

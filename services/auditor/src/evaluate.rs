@@ -67,7 +67,7 @@ impl Auditor {
         let gate = self.gate(&request.use_case, request.as_of).await?;
         let phase = self.apply_gate(request, phase, &gate, evaluated).await?;
         let rows = self.write_back(request.run_id, progress).await?;
-        self.keep_checkpoint().await;
+        self.checkpoints.follow().await;
         Ok(EvaluateOutcome {
             forecasts_evaluated: evaluated,
             forecasts_waiting: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
@@ -248,21 +248,6 @@ impl Auditor {
         progress("writing back to AI_Governance_CL", 0, 0);
         delivery.deliver().await?;
         self.storage.row_counts(run_id).await
-    }
-
-    /// A checkpoint that cannot be kept is no reason to fail a run: the next one will be.
-    async fn keep_checkpoint(&self) {
-        let kept = match self.storage.head().await {
-            Ok(head) => self
-                .checkpoints
-                .keep(&head)
-                .await
-                .map_err(AuditorError::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = kept {
-            tracing::error!(error = ?error, "no checkpoint of the audit chain was kept");
-        }
     }
 }
 

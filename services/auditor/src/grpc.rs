@@ -9,7 +9,7 @@ use foretide_api::{
     FieldError, into_status, moment, phase_message, progress, span_message, text, timestamp,
     use_case_id, uuid_field,
 };
-use foretide_audit_chain::{AuditRecord, CanonicalJson, Event};
+use foretide_audit_chain::{AuditRecord, CanonicalJson, Digest, Event};
 use foretide_domain::{Role, RunId};
 use foretide_forecasting::risk::Warnings;
 use foretide_policy::Verdict;
@@ -189,6 +189,44 @@ impl GovernanceService for GovernanceGrpc {
             problem,
         }))
     }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<wire::GetCheckpointRequest>,
+    ) -> Result<Response<wire::GetCheckpointResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let signer = &self.auditor.signer;
+        let checkpoint = signer.newest().await.map_err(into_status)?;
+        Ok(Response::new(wire::GetCheckpointResponse {
+            checkpoint: checkpoint.to_string(),
+            verifier_key: signer.keys.verifier().to_string(),
+        }))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<wire::GetConsistencyProofRequest>,
+    ) -> Result<Response<wire::GetConsistencyProofResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let wire::GetConsistencyProofRequest { old_size, new_size } = request.into_inner();
+        let proof = self.auditor.signer.consistency(old_size, new_size).await;
+        let hashes = hashes(&proof.map_err(into_status)?);
+        Ok(Response::new(wire::GetConsistencyProofResponse { hashes }))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<wire::GetInclusionProofRequest>,
+    ) -> Result<Response<wire::GetInclusionProofResponse>, Status> {
+        require(&request, Role::Viewer)?;
+        let wire::GetInclusionProofRequest {
+            sequence,
+            tree_size,
+        } = request.into_inner();
+        let proof = self.auditor.signer.inclusion(sequence, tree_size).await;
+        let hashes = hashes(&proof.map_err(into_status)?);
+        Ok(Response::new(wire::GetInclusionProofResponse { hashes }))
+    }
 }
 
 fn evaluate_request(request: wire::EvaluateRequest) -> Result<EvaluateRequest, FieldError> {
@@ -279,6 +317,10 @@ fn event(request: &wire::AppendAuditRequest) -> Result<Event, FieldError> {
         run_id,
         details,
     })
+}
+
+fn hashes(proof: &[Digest]) -> Vec<Vec<u8>> {
+    proof.iter().map(|hash| hash.as_bytes().to_vec()).collect()
 }
 
 fn given(text: &str) -> Option<&str> {

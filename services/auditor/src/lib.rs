@@ -9,8 +9,8 @@
 //! to `AI_Governance_CL` through an outbox.
 //!
 //! Whatever anyone decides or does stands in the audit chain, which only this service writes: appends
-//! are serialised, an event that is reported twice is one record, and the head is kept in the lake,
-//! out of reach of whoever can write to the database.
+//! are serialised, and an event that is reported twice is one record. After every record a checkpoint is
+//! signed, which goes to the lake and, if one is configured, to a second place.
 
 mod checkpoint;
 pub mod config;
@@ -19,13 +19,16 @@ mod error;
 mod evaluate;
 mod evaluation;
 mod grpc;
+pub mod key_file;
 mod metrics;
 mod model;
 mod peers;
 mod service;
+mod signer;
 mod sources;
 mod storage;
 mod track_record;
+mod verification;
 
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ use foretide_api::writeback::v1::write_back_service_server::{
 };
 use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
+use foretide_lake::Lake;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
@@ -49,6 +53,7 @@ use crate::grpc::GovernanceGrpc;
 use crate::metrics::Metrics;
 use crate::peers::GrpcSources;
 use crate::service::Auditor;
+use crate::signer::{Keys, Signer};
 use crate::storage::Storage;
 
 /// Builds the auditor.
@@ -87,17 +92,24 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let batches = storage.batches();
     let read_back = read_back(&config, batches.clone(), &ctx.clock)?;
     let sources = Arc::new(GrpcSources::new(ctx.peers.clone()));
+    let keys = Keys::load(&config).map_err(|error| BuildError::new("auditor", error))?;
+    let clock = SharedClock::clone(&ctx.clock);
+    let signer = Arc::new(Signer::new(storage.clone(), keys, clock));
+    let checkpoints = checkpoints(ctx, &config, &storage, &signer)?;
     let auditor = Arc::new(Auditor {
         storage,
         forecasts: Arc::clone(&sources) as _,
         actuals: sources,
-        checkpoints: Checkpoints::new(ctx.lake.clone()),
+        signer,
+        checkpoints: Arc::clone(&checkpoints),
         delivery: delivery.clone(),
         use_cases: Arc::clone(&ctx.use_cases),
         config,
         clock: SharedClock::clone(&ctx.clock),
         metrics,
     });
+    // What no longer fits is logged, and named by `verify`; it keeps nobody from working.
+    checkpoints.follow().await;
     auditor
         .begin_phases()
         .await
@@ -108,6 +120,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let routes =
         Routes::new(server).add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
     let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WRITE_BACK]);
+    built = built.with_background(checkpoints.run(ctx.shutdown.clone()));
     if let Some(delivery) = delivery {
         built = built.with_background(delivery.run(ctx.shutdown.clone()));
     }
@@ -115,6 +128,23 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         built = built.with_background(read_back.run(ctx.shutdown.clone()));
     }
     Ok(built)
+}
+
+fn checkpoints(
+    ctx: &ServiceContext,
+    config: &Config,
+    storage: &Storage,
+    signer: &Arc<Signer>,
+) -> Result<Arc<Checkpoints>, BuildError> {
+    let second = config.audit.publish_to.as_ref().map(Lake::open).transpose();
+    let second = second.map_err(|error| BuildError::new("auditor.audit.publish_to", error))?;
+    Ok(Arc::new(Checkpoints::new(
+        storage.clone(),
+        Arc::clone(signer),
+        ctx.lake.clone(),
+        second,
+        SharedClock::clone(&ctx.clock),
+    )))
 }
 
 fn sink(config: &WriteBackConfig, clock: &SharedClock) -> Result<Sink, BuildError> {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use foretide_audit_chain::{AuditRecord, CanonicalJson, Event, Verifier};
-use foretide_db::DbError;
+use foretide_audit_chain::{AuditRecord, CanonicalJson, Event};
 use foretide_domain::{Phase, Principal, SharedClock, UseCase, UseCaseId};
 use foretide_policy::{GateReport, PhaseActor, PhaseRefusal, change_phase};
 use serde_json::json;
@@ -14,21 +13,21 @@ use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::error::AuditorError;
 use crate::metrics::Metrics;
-use crate::model::{ChainReport, Evaluation, PhaseState};
+use crate::model::{Evaluation, PhaseState};
+use crate::signer::Signer;
 use crate::sources::{Actuals, Forecasts};
 use crate::storage::{AuditFilter, EvaluationFilter, Storage};
 
 /// Name under which the auditor itself stands in the audit chain.
 pub(crate) const AUDITOR: &str = "service:auditor";
-/// Records read at a time when the chain is verified.
-const PAGE: u64 = 1_000;
 
 /// The auditor's use cases.
 pub(crate) struct Auditor {
     pub(crate) storage: Storage,
     pub(crate) forecasts: Arc<dyn Forecasts>,
     pub(crate) actuals: Arc<dyn Actuals>,
-    pub(crate) checkpoints: Checkpoints,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) delivery: Option<Arc<Delivery>>,
     pub(crate) use_cases: Arc<Vec<UseCase>>,
     pub(crate) config: Config,
@@ -61,7 +60,7 @@ impl Auditor {
                 details: CanonicalJson::of(&json!({"phase": phase.name(), "reason": reason})),
             };
             if self.storage.begin_phase(&state, event).await? {
-                self.metrics.audit_record();
+                self.recorded().await;
                 tracing::info!(use_case = %use_case.id, %phase, "phase begun");
             }
         }
@@ -140,7 +139,7 @@ impl Auditor {
             details: CanonicalJson::of(&details),
         };
         if self.storage.change_phase(from.phase, &state, event).await? {
-            self.metrics.audit_record();
+            self.recorded().await;
             return Ok(state);
         }
         let other = self.phase(&from.use_case).await?;
@@ -157,8 +156,17 @@ impl Auditor {
     /// Appends what another service reports.
     pub(crate) async fn append(&self, event: Event) -> Result<AuditRecord, AuditorError> {
         let record = self.storage.append(event, self.clock.now()).await?;
-        self.metrics.audit_record();
+        self.recorded().await;
         Ok(record)
+    }
+
+    /// Signs what was just recorded. The record stands in any case: what could not be signed now will
+    /// be with the next one, or by the follower.
+    async fn recorded(&self) {
+        self.metrics.audit_record();
+        if let Err(error) = self.signer.sign().await {
+            tracing::error!(error = ?error, "no checkpoint of the audit log was signed");
+        }
     }
 
     pub(crate) async fn records(
@@ -166,75 +174,6 @@ impl Auditor {
         filter: &AuditFilter,
     ) -> Result<Vec<AuditRecord>, AuditorError> {
         self.storage.records(filter).await
-    }
-
-    /// Checks the whole chain against its head and the checkpoints in the lake.
-    pub(crate) async fn verify(&self) -> Result<ChainReport, AuditorError> {
-        let mut checkpoints = self.checkpoints.newest().await?;
-        let head = match self.storage.head().await {
-            Ok(head) => head,
-            Err(error) => return broken_row(error, 0, String::new()),
-        };
-        checkpoints.push(head);
-        let mut verifier = Verifier::new(&checkpoints);
-        let mut report = ChainReport {
-            records: 0,
-            head_hash: foretide_audit_chain::Head::genesis().hash.to_string(),
-            broken: None,
-        };
-        // Below 1 there is nothing, unless somebody put it there.
-        let mut from_sequence = 0;
-        loop {
-            let filter = AuditFilter {
-                from_sequence,
-                limit: PAGE,
-                ..AuditFilter::default()
-            };
-            let records = match self.storage.records(&filter).await {
-                Ok(records) => records,
-                Err(error) => return broken_row(error, report.records, report.head_hash),
-            };
-            for record in &records {
-                if let Err(broken) = verifier.push(record) {
-                    report.broken = Some((broken.sequence, broken.problem.to_string()));
-                    return Ok(report);
-                }
-                report.records += 1;
-                report.head_hash = record.hash.to_string();
-                from_sequence = record.sequence + 1;
-            }
-            if (records.len() as u64) < PAGE {
-                break;
-            }
-        }
-        if let Err(broken) = verifier.finish() {
-            report.broken = Some((broken.sequence, broken.problem.to_string()));
-        }
-        Ok(report)
-    }
-}
-
-/// A row that cannot even be read is a broken chain, not a failure of the check.
-fn broken_row(
-    error: AuditorError,
-    records: u64,
-    head_hash: String,
-) -> Result<ChainReport, AuditorError> {
-    match error {
-        AuditorError::Database(DbError::Corrupt {
-            column,
-            row,
-            problem,
-            ..
-        }) => Ok(ChainReport {
-            records,
-            head_hash,
-            broken: Some((
-                row.parse().unwrap_or(records + 1),
-                format!("{column}: {problem}"),
-            )),
-        }),
-        error => Err(error),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use foretide_audit_chain::VerifierKey;
 use foretide_file_commands::FileCommand;
 
 use crate::commands::backfill::BackfillCommand;
@@ -187,14 +188,16 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check the hash chain: of the running auditor, or of an exported file, offline.
+    /// Check the log: of the running auditor, or of an exported file, offline.
     Verify {
         /// An exported file (NDJSON); needs no running service.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// A checkpoint kept elsewhere, as `verify` prints it: finds a cut tail or a rewritten log.
+        #[arg(long, alias = "file", value_name = "FILE")]
+        export: Option<PathBuf>,
+        /// A head of the chain kept elsewhere, as `verify` prints it: finds a cut tail.
         #[arg(long, value_name = "SEQUENCE:HASH")]
         head: Option<String>,
+        #[command(flatten)]
+        kept: KeptArgs,
         #[command(flatten)]
         caller: CallerArgs,
     },
@@ -203,9 +206,23 @@ pub(crate) enum AuditCommand {
         /// Where to.
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
+        /// Writes the newest signed checkpoint there.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
         #[command(flatten)]
         caller: CallerArgs,
     },
+    /// Print the key that the log's checkpoints are checked by.
+    Key {
+        /// Make a new private key of this name instead, for `auditor.audit.signing_key`.
+        #[arg(long, value_name = "NAME")]
+        new: Option<String>,
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+    /// Watch, from another machine, that the log only grows, and sign what was seen. Ends with an error
+    /// when the log shrank or forked.
+    Witness(WitnessArgs),
     /// Print records, newest first.
     List {
         /// Only those of a run.
@@ -214,6 +231,52 @@ pub(crate) enum AuditCommand {
         #[command(flatten)]
         list: ListArgs,
     },
+}
+
+/// What is known of the log from elsewhere.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeptArgs {
+    /// A signed checkpoint: finds a cut tail and a rewritten log. May be given more than once.
+    #[arg(long, value_name = "FILE", requires = "log_key")]
+    pub checkpoint: Vec<PathBuf>,
+    /// The state of a witness, a checkpoint with its signature: finds what checkpoint and log rewritten
+    /// together hide.
+    #[arg(long, value_name = "FILE", requires_all = ["log_key", "witness_key"])]
+    pub witness: Option<PathBuf>,
+    /// The log's key, as `audit key` printed it when the log was known to be good.
+    #[arg(long, value_name = "KEY")]
+    pub log_key: Option<VerifierKey>,
+    /// The witness's key, as `audit witness` prints it.
+    #[arg(long, value_name = "KEY")]
+    pub witness_key: Option<VerifierKey>,
+}
+
+/// Whom a witness watches, and what it keeps.
+#[derive(Debug, Args)]
+pub(crate) struct WitnessArgs {
+    /// Address of the auditor; by the configuration when left out.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<url::Url>,
+    /// The log's key, as `audit key` prints it.
+    #[arg(long, value_name = "KEY")]
+    pub log_key: VerifierKey,
+    /// Keeps the newest checkpoint that was seen, with the witness's signature.
+    #[arg(long, value_name = "FILE")]
+    pub state: PathBuf,
+    /// The witness's own private key; made when it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Name of a key that is made.
+    #[arg(long, default_value = "foretide-witness", value_name = "NAME")]
+    pub name: String,
+    /// Look once and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub every: u64,
+    #[command(flatten)]
+    pub caller: CallerArgs,
 }
 
 #[derive(Debug, Subcommand)]

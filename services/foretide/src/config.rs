@@ -197,6 +197,8 @@ impl Config {
             let state = &mut config.ingestion.state_folder;
             state.get_or_insert_with(|| config.data_dir.clone());
         }
+        let auditors_state = &mut config.auditor.state_folder;
+        auditors_state.get_or_insert_with(|| config.data_dir.clone());
         config.check(path.unwrap_or(Path::new("(no file)")))?;
         Ok(config)
     }

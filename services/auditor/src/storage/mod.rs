@@ -18,7 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::error::AuditorError;
 use crate::model::{Evaluation, PhaseState, WindowOutcome};
-pub(crate) use queries::audit::AuditFilter;
+pub(crate) use queries::audit::{AuditFilter, Link};
+pub(crate) use queries::checkpoints::SignedCheckpoint;
 pub(crate) use queries::outbox::{OutboxCounts, PendingRow, RowFate};
 
 /// A store that cannot be opened.
@@ -80,6 +81,55 @@ impl Storage {
 
     pub(crate) async fn head(&self) -> Result<Head, AuditorError> {
         queries::audit::head(self.database.connection()).await
+    }
+
+    /// The records from a sequence on, as far as the tree needs them.
+    pub(crate) async fn links(
+        &self,
+        from_sequence: u64,
+        limit: u64,
+    ) -> Result<Vec<Link>, AuditorError> {
+        queries::audit::links(self.database.connection(), from_sequence, limit).await
+    }
+
+    /// The lowest sequence below 1, where no record can be.
+    pub(crate) async fn before_the_first(&self) -> Result<Option<i64>, AuditorError> {
+        queries::audit::before_the_first(self.database.connection()).await
+    }
+
+    /// Keeps a signed checkpoint, to be published.
+    pub(crate) async fn keep_checkpoint(
+        &self,
+        size: u64,
+        note: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), AuditorError> {
+        queries::checkpoints::insert(self.database.connection(), size, note, now).await
+    }
+
+    /// The newest signed checkpoints, newest first.
+    pub(crate) async fn checkpoints(
+        &self,
+        limit: u64,
+    ) -> Result<Vec<SignedCheckpoint>, AuditorError> {
+        queries::checkpoints::newest(self.database.connection(), limit).await
+    }
+
+    /// Sizes of all checkpoints that are published, smallest first.
+    pub(crate) async fn published_sizes(&self) -> Result<Vec<u64>, AuditorError> {
+        queries::checkpoints::published_sizes(self.database.connection()).await
+    }
+
+    pub(crate) async fn mark_published(
+        &self,
+        size: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), AuditorError> {
+        self.database
+            .transaction("mark published", |transaction| {
+                Box::pin(queries::checkpoints::mark_published(transaction, size, now))
+            })
+            .await
     }
 
     /// Gives a use case its first phase. False when it has one.

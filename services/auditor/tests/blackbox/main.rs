@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod audit_log;
+mod checkpoints;
 mod configuration;
 mod evaluations;
 mod fakes;

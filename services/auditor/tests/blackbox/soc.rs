@@ -68,6 +68,7 @@ impl Soc {
         if let Some(database) = &database {
             context.ctx.database = database.config.clone();
         }
+        let config = with_state(config, &context);
         let built = foretide_auditor::build(&context.ctx, config).await.unwrap();
         let server = TestServer::start(&context.ctx, built).await;
         Self {
@@ -176,6 +177,15 @@ impl Soc {
             .verify_audit(wire::VerifyAuditRequest {})
             .await;
         response.unwrap().into_inner()
+    }
+}
+
+/// Keeps the signing key in the context's folder, unless it is elsewhere.
+pub(crate) fn with_state(config: Config, context: &TestContext) -> Config {
+    let folder = context.folder.path().join("state");
+    Config {
+        state_folder: config.state_folder.or(Some(folder)),
+        ..config
     }
 }
 

@@ -250,6 +250,27 @@ impl GovernanceService for FakeAuditor {
     ) -> Result<Response<governance::VerifyAuditResponse>, Status> {
         not_needed()
     }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<governance::GetCheckpointRequest>,
+    ) -> Result<Response<governance::GetCheckpointResponse>, Status> {
+        not_needed()
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<governance::GetConsistencyProofRequest>,
+    ) -> Result<Response<governance::GetConsistencyProofResponse>, Status> {
+        not_needed()
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<governance::GetInclusionProofRequest>,
+    ) -> Result<Response<governance::GetInclusionProofResponse>, Status> {
+        not_needed()
+    }
 }
 
 /// A broker that knows whether the kill switch is engaged.

@@ -12,6 +12,7 @@ use sea_orm::{
 use crate::error::AuditorError;
 use crate::storage::entities::{audit_head, audit_record};
 
+const TABLE: &str = "audit_record";
 /// The only row of `audit_head`.
 const HEAD: i32 = 1;
 
@@ -139,6 +140,55 @@ pub(crate) async fn list(
     rows.into_iter().map(record).collect()
 }
 
+/// A record as far as the tree needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link {
+    pub(crate) head: Head,
+    pub(crate) previous_hash: Digest,
+}
+
+/// The records from a sequence on, in order.
+pub(crate) async fn links(
+    connection: &impl ConnectionTrait,
+    from_sequence: u64,
+    limit: u64,
+) -> Result<Vec<Link>, AuditorError> {
+    use audit_record::Column::{Hash, PreviousHash, Sequence};
+    let rows: Vec<(i64, String, String)> = audit_record::Entity::find()
+        .select_only()
+        .columns([Sequence, PreviousHash, Hash])
+        .filter(Sequence.gte(signed(from_sequence)?))
+        .order_by_asc(Sequence)
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let link = |(row, previous_hash, hash): (i64, String, String)| -> Result<Link, AuditorError> {
+        let head = Head {
+            sequence: unsigned(TABLE, row)?,
+            hash: digest(TABLE, "hash", row, &hash)?,
+        };
+        let previous_hash = digest(TABLE, "previous_hash", row, &previous_hash)?;
+        Ok(Link {
+            head,
+            previous_hash,
+        })
+    };
+    rows.into_iter().map(link).collect()
+}
+
+/// The lowest sequence below 1, where no record can be.
+pub(crate) async fn before_the_first(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<i64>, AuditorError> {
+    let row = audit_record::Entity::find()
+        .filter(audit_record::Column::Sequence.lt(1))
+        .order_by_asc(audit_record::Column::Sequence)
+        .one(connection)
+        .await?;
+    Ok(row.map(|row| row.sequence))
+}
+
 fn row(record: &AuditRecord) -> Result<audit_record::ActiveModel, AuditorError> {
     Ok(audit_record::ActiveModel {
         sequence: Set(signed(record.sequence)?),
@@ -155,9 +205,8 @@ fn row(record: &AuditRecord) -> Result<audit_record::ActiveModel, AuditorError> 
 }
 
 fn record(row: audit_record::Model) -> Result<AuditRecord, AuditorError> {
-    let table = "audit_record";
     Ok(AuditRecord {
-        sequence: unsigned(table, row.sequence)?,
+        sequence: unsigned(TABLE, row.sequence)?,
         event_id: row.event_id,
         recorded_at: row.recorded_at,
         actor: row.actor,
@@ -165,8 +214,8 @@ fn record(row: audit_record::Model) -> Result<AuditRecord, AuditorError> {
         subject: row.subject,
         run_id: row.run_id,
         details: CanonicalJson::from_stored(row.details),
-        previous_hash: digest(table, "previous_hash", row.sequence, &row.previous_hash)?,
-        hash: digest(table, "hash", row.sequence, &row.hash)?,
+        previous_hash: digest(TABLE, "previous_hash", row.sequence, &row.previous_hash)?,
+        hash: digest(TABLE, "hash", row.sequence, &row.hash)?,
     })
 }
 
@@ -180,11 +229,11 @@ fn digest(
         .map_err(|error| DbError::corrupt(table, column, row, error))
 }
 
-fn unsigned(table: &'static str, sequence: i64) -> Result<u64, DbError> {
+pub(super) fn unsigned(table: &'static str, sequence: i64) -> Result<u64, DbError> {
     u64::try_from(sequence).map_err(|_| DbError::corrupt(table, "sequence", sequence, "below zero"))
 }
 
-fn signed(sequence: u64) -> Result<i64, AuditorError> {
+pub(super) fn signed(sequence: u64) -> Result<i64, AuditorError> {
     i64::try_from(sequence).map_err(|_| {
         foretide_api::FieldError::new("from_sequence", "is larger than any sequence").into()
     })

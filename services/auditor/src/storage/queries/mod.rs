@@ -1,6 +1,7 @@
 //! Queries, one file a family.
 
 pub(crate) mod audit;
+pub(crate) mod checkpoints;
 pub(crate) mod evaluations;
 pub(crate) mod outbox;
 pub(crate) mod phases;

@@ -101,6 +101,27 @@ impl governance::governance_service_server::GovernanceService for Fakes {
         }))
     }
 
+    async fn get_checkpoint(
+        &self,
+        _: Request<governance::GetCheckpointRequest>,
+    ) -> Result<Response<governance::GetCheckpointResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<governance::GetConsistencyProofRequest>,
+    ) -> Result<Response<governance::GetConsistencyProofResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<governance::GetInclusionProofRequest>,
+    ) -> Result<Response<governance::GetInclusionProofResponse>, Status> {
+        Err(Status::unimplemented("not part of the story"))
+    }
+
     async fn evaluate(
         &self,
         _: Request<governance::EvaluateRequest>,

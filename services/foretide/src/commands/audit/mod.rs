@@ -1,18 +1,24 @@
-//! `audit`: verify, export, list.
+//! `audit`: verify, export, witness, list.
+
+mod remote;
+mod verify;
+mod witness;
 
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use foretide_api::governance::v1::{AuditRecord, ListAuditRequest, VerifyAuditRequest};
+use anyhow::Context;
+use foretide_api::governance::v1::{AuditRecord, ListAuditRequest};
 use foretide_audit_chain::export::Exporter;
-use foretide_audit_chain::{CanonicalJson, Head};
+use foretide_audit_chain::{CanonicalJson, KeyKind, SigningKey};
+use foretide_auditor::key_file;
+use foretide_config::ExposeSecret;
 use foretide_service_runtime::Peers;
 
 use crate::cli::AuditCommand;
 use crate::config::Config;
 use crate::connection::{self, plainly};
-use crate::render::{minute, print, printable};
+use crate::render::{minute, print};
 
 /// Records fetched at a time.
 const PAGE: u32 = 500;
@@ -20,22 +26,41 @@ const PAGE: u32 = 500;
 pub(super) async fn run(command: AuditCommand, config: &Config) -> anyhow::Result<()> {
     match command {
         AuditCommand::Verify {
-            file: Some(file),
+            export: Some(file),
             head,
+            kept,
             ..
-        } => verify_file(&file, head.as_deref()),
+        } => verify::file(&file, head.as_deref(), &kept),
         AuditCommand::Verify {
-            file: None,
+            export: None,
             head,
+            kept,
             caller,
         } => {
             let peers = connection::open(config, &caller, "operator")?;
-            verify_running(&peers, head.as_deref()).await
+            verify::running(&peers, head.as_deref(), &kept).await
         }
-        AuditCommand::Export { file, caller } => {
+        AuditCommand::Export {
+            file,
+            checkpoint,
+            caller,
+        } => {
             let peers = connection::open(config, &caller, "operator")?;
+            if let Some(path) = checkpoint {
+                let newest = remote::newest(&peers).await?;
+                write(&path, &newest.checkpoint)?;
+            }
             export(&peers, &file).await
         }
+        AuditCommand::Key { new: None, caller } => {
+            let peers = connection::open(config, &caller, "operator")?;
+            println!("{}", remote::newest(&peers).await?.verifier_key);
+            Ok(())
+        }
+        AuditCommand::Key {
+            new: Some(name), ..
+        } => print_new_key(&name),
+        AuditCommand::Witness(args) => witness::run(&args, config).await,
         AuditCommand::List { run_id, list } => {
             let peers = connection::open(config, &list.caller, "operator")?;
             let request = ListAuditRequest {
@@ -70,87 +95,17 @@ pub(super) async fn run(command: AuditCommand, config: &Config) -> anyhow::Resul
     }
 }
 
-async fn verify_running(peers: &Peers, head: Option<&str>) -> anyhow::Result<()> {
-    let answer = peers
-        .auditor()
-        .verify_audit(VerifyAuditRequest {})
-        .await
-        .map_err(|status| plainly(&status))?;
-    let report = answer.into_inner();
-    if !report.intact {
-        bail!(
-            "the audit log is broken at row {}: {}",
-            report.broken_sequence,
-            report.problem
-        );
-    }
-    if let Some(head) = head {
-        hold_against(peers, checkpoint(head)?).await?;
-    }
-    println!(
-        "intact: {} records, head {}:{}",
-        report.records, report.records, report.head_hash
-    );
+/// The private key goes to where secrets are kept, the public one to those who check.
+fn print_new_key(name: &str) -> anyhow::Result<()> {
+    let secret = key_file::fresh(name, KeyKind::Log)?;
+    let key: SigningKey = secret.expose_secret().parse()?;
+    println!("{}", secret.expose_secret());
+    eprintln!("its verifier key: {}", key.verifier());
     Ok(())
 }
 
-/// The record at the checkpoint must still be the one that was noted.
-async fn hold_against(peers: &Peers, head: Head) -> anyhow::Result<()> {
-    let request = ListAuditRequest {
-        from_sequence: head.sequence,
-        limit: 1,
-        ..Default::default()
-    };
-    let answer = peers
-        .auditor()
-        .list_audit(request)
-        .await
-        .map_err(|status| plainly(&status))?;
-    match answer.into_inner().records.first() {
-        Some(record)
-            if record.sequence == head.sequence && record.hash == head.hash.to_string() =>
-        {
-            Ok(())
-        }
-        Some(record) => bail!(
-            "row {} is not the one the checkpoint noted: the log was rewritten",
-            record.sequence
-        ),
-        None => bail!(
-            "row {} of the checkpoint is gone: the log was cut off",
-            head.sequence
-        ),
-    }
-}
-
-/// Checks an exported file without any service.
-fn verify_file(file: &Path, head: Option<&str>) -> anyhow::Result<()> {
-    let reader =
-        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let checkpoints: Vec<Head> = head.map(checkpoint).transpose()?.into_iter().collect();
-    let head =
-        foretide_audit_chain::export::verify_file(std::io::BufReader::new(reader), &checkpoints)
-            .with_context(|| format!("{} does not hold", file.display()))?;
-    println!(
-        "intact: {} records, head {}:{}",
-        head.sequence, head.sequence, head.hash
-    );
-    Ok(())
-}
-
-fn checkpoint(text: &str) -> anyhow::Result<Head> {
-    let parsed = text.split_once(':').and_then(|(sequence, hash)| {
-        Some(Head {
-            sequence: sequence.parse().ok()?,
-            hash: hash.parse().ok()?,
-        })
-    });
-    parsed.with_context(|| {
-        format!(
-            "a checkpoint looks like SEQUENCE:HASH, got {:?}",
-            printable(text)
-        )
-    })
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 async fn export(peers: &Peers, file: &Path) -> anyhow::Result<()> {
