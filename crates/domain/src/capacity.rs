@@ -1,4 +1,4 @@
-//! What a SOC has declared that it can carry.
+//! What a load is compared with: what a SOC has declared that it can carry, or what is usual.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,6 +7,48 @@ use chrono::Weekday;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+/// Where a capacity comes from. Every sentence that speaks of one says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapacityKind {
+    /// Somebody declared what can be carried.
+    Declared,
+    /// The upper load of ordinary weeks, learned from the history: nobody said that no more can be
+    /// carried.
+    Usual,
+}
+
+impl CapacityKind {
+    /// The kind's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Usual => "usual",
+        }
+    }
+
+    /// What people call it: `declared capacity` or `usual upper load`.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Declared => "declared capacity",
+            Self::Usual => "usual upper load",
+        }
+    }
+}
+
+impl FromStr for CapacityKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Declared, Self::Usual]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| format!("capacity kind must be declared or usual, got {text:?}"))
+    }
+}
 
 /// A declared capacity: a number a window, or a roster.
 #[derive(Debug, Clone, PartialEq, Serialize)]

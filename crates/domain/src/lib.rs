@@ -4,6 +4,7 @@
 //! made, so a value that exists is valid.
 
 mod arrival;
+mod built_in;
 mod capacity;
 mod clock;
 mod ids;
@@ -15,7 +16,7 @@ mod time;
 mod use_case;
 
 pub use arrival::ArrivalLag;
-pub use capacity::{DayOfWeek, DeclaredCapacity, Roster, Shift};
+pub use capacity::{CapacityKind, DayOfWeek, DeclaredCapacity, Roster, Shift};
 pub use clock::{
     Clock, ClockSetting, FixedClock, RunningClock, SharedClock, SimulatedClock, machine_clock,
 };
@@ -26,6 +27,6 @@ pub use series::{Dimension, SeriesId, SeriesIdError};
 pub use table::{Measure, SentinelTable};
 pub use time::{HOUR, TimeSpan, floor_day, floor_hour, hours_between};
 pub use use_case::{
-    ActionKind, CapacityKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError,
-    UseCaseId, ValidationProblem,
+    ActionKind, ModelKind, Phase, SeriesSpec, Step, Trigger, UseCase, UseCaseError, UseCaseId,
+    ValidationProblem,
 };

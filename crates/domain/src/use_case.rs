@@ -117,7 +117,7 @@ impl FromStr for Phase {
 /// Name of a use case: lower-case letters, digits and underscores, beginning with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct UseCaseId(String);
+pub struct UseCaseId(pub(crate) String);
 
 impl UseCaseId {
     /// The name.
@@ -187,48 +187,6 @@ impl ModelKind {
     }
 }
 
-/// Where a capacity comes from. Every sentence that speaks of one says which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CapacityKind {
-    /// Somebody declared what can be carried.
-    Declared,
-    /// The upper load of ordinary weeks, learned from the history: nobody said that no more can be
-    /// carried.
-    Usual,
-}
-
-impl CapacityKind {
-    /// The kind's word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Declared => "declared",
-            Self::Usual => "usual",
-        }
-    }
-
-    /// What people call it: `declared capacity` or `usual upper load`.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Declared => "declared capacity",
-            Self::Usual => "usual upper load",
-        }
-    }
-}
-
-impl FromStr for CapacityKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Declared, Self::Usual]
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| format!("capacity kind must be declared or usual, got {text:?}"))
-    }
-}
-
 /// Which series are forecast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -263,7 +221,7 @@ pub struct Trigger {
     pub usual_share: f64,
 }
 
-fn default_usual_share() -> f64 {
+pub(crate) fn default_usual_share() -> f64 {
     0.95
 }
 
@@ -490,55 +448,6 @@ impl UseCase {
     /// Never: the declarations are checked by a test.
     #[must_use]
     pub fn built_in() -> Vec<Self> {
-        [attack_volume(), risk_period()].into()
-    }
-}
-
-fn attack_volume() -> UseCase {
-    UseCase {
-        id: UseCaseId("attack_volume".to_owned()),
-        description: "Incidents by hour, severity x product (adding up) and tactic".to_owned(),
-        model: ModelKind::Forecast,
-        of: None,
-        series: SeriesSpec {
-            measure: Measure::Incidents,
-            by: vec![
-                vec![Dimension::Severity],
-                vec![Dimension::Product],
-                vec![Dimension::Severity, Dimension::Product],
-                vec![Dimension::Tactic],
-            ],
-        },
-        feature_view: "attack_volume_hourly".to_owned(),
-        horizon_hours: 72,
-        trigger: None,
-        actions: vec![],
-    }
-}
-
-fn risk_period() -> UseCase {
-    UseCase {
-        id: UseCaseId("risk_period".to_owned()),
-        description:
-            "Periods 24 to 72 hours ahead in which incidents exceed the declared capacity or, \
-             without one, the usual upper load"
-                .to_owned(),
-        model: ModelKind::Periods,
-        of: Some(UseCaseId("attack_volume".to_owned())),
-        series: SeriesSpec {
-            measure: Measure::Incidents,
-            by: vec![],
-        },
-        feature_view: "risk_period_hourly".to_owned(),
-        horizon_hours: 72,
-        trigger: Some(Trigger {
-            from_hours: 24,
-            to_hours: 72,
-            window_hours: 8,
-            probability: 0.5,
-            capacity: None,
-            usual_share: default_usual_share(),
-        }),
-        actions: vec![ActionKind::TeamsNotice, ActionKind::PlanningIncident],
+        crate::built_in::use_cases()
     }
 }

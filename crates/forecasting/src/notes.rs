@@ -61,22 +61,22 @@ pub(crate) fn left_out(
     let named = absurd.iter().take(MOST_NAMED);
     let named = named.map(|(hour, value)| format!("{value} at {}", at(*hour)));
     let named = named.collect::<Vec<_>>().join(", ");
-    let mut told = Vec::new();
+    let mut sentences = Vec::new();
     match absurd.len() {
         0 => {}
-        1 => told.push(format!("an hour beyond all others is left out ({named})")),
-        count => told.push(format!(
+        1 => sentences.push(format!("an hour beyond all others is left out ({named})")),
+        count => sentences.push(format!(
             "{count} hours beyond all others are left out ({named})"
         )),
     }
     if let [.., (last, _)] = silent.as_slice() {
         let count = silent.len();
-        told.push(format!(
+        sentences.push(format!(
             "{count} empty hours of a busy source are taken for not observed (the last at {})",
             at(*last)
         ));
     }
-    (!told.is_empty()).then(|| told.join("; "))
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
 /// Where the contest found nothing beyond a baseline: why.

@@ -96,8 +96,8 @@ impl Watched {
         line.extend(["--server", &server, "--token", &token]);
         line.extend(["--state", "seen.note", "--key", "witness.key"]);
         let output = foretide(self.elsewhere.path(), line).await?;
-        let told = output.stderr.lines().next().unwrap_or_default();
-        let key = told
+        let first_line = output.stderr.lines().next().unwrap_or_default();
+        let key = first_line
             .strip_prefix("witness key: ")
             .context("the witness's key")?;
         self.witness_key = key.to_owned();

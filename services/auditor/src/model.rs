@@ -125,6 +125,8 @@ pub(crate) struct WindowOutcome {
 pub(crate) struct Standing {
     pub(crate) use_case: UseCaseId,
     pub(crate) gate: GateReport,
+    /// Days back that count.
+    pub(crate) window_days: u32,
     pub(crate) settled_days: u32,
     pub(crate) settled_days_needed: u32,
     pub(crate) hours: Evidence,

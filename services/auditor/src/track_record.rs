@@ -56,6 +56,7 @@ impl Auditor {
         Ok(Standing {
             use_case: use_case.clone(),
             gate,
+            window_days: self.config.gate_window_days,
             settled_days,
             settled_days_needed,
             hours,
@@ -99,18 +100,16 @@ impl Auditor {
 /// A track record in sentences for people.
 pub(crate) fn summary(standing: &Standing) -> Vec<String> {
     let gate = &standing.gate;
-    let mut told = vec![if gate.reasons.is_empty() {
-        format!("The gate says {}.", gate.verdict)
+    let (verdict, days) = (gate.verdict, standing.window_days);
+    let mut sentences = vec![if gate.reasons.is_empty() {
+        format!("Of the last {days} days the gate says {verdict}.")
     } else {
-        format!(
-            "The gate says {}: {}.",
-            gate.verdict,
-            gate.reasons.join("; ")
-        )
+        let reasons = gate.reasons.join("; ");
+        format!("Of the last {days} days the gate says {verdict}: {reasons}.")
     }];
     let hours = &standing.hours;
     if hours.hours > 0 {
-        told.push(format!(
+        sentences.push(format!(
             "Of {} settled hours the 80% intervals held {:.0}% and the 95% intervals {:.0}%; \
              pinball loss {:.3} against {:.3} of seasonal naive.",
             hours.hours,
@@ -121,9 +120,9 @@ pub(crate) fn summary(standing: &Standing) -> Vec<String> {
         ));
     }
     if let Some(record) = standing.windows.filter(|record| record.windows > 0) {
-        told.extend(summary_of_windows(&record));
+        sentences.extend(summary_of_windows(&record));
     }
-    told
+    sentences
 }
 
 fn summary_of_windows(record: &TrackRecord) -> Vec<String> {
@@ -135,7 +134,7 @@ fn summary_of_windows(record: &TrackRecord) -> Vec<String> {
     let lead = record.lead_hours.map_or_else(String::new, |hours| {
         format!(" Warnings that came true came {hours:.0} hours ahead, on average.")
     });
-    let mut told = vec![format!(
+    let mut sentences = vec![format!(
         "Of {} windows that are over {} exceeded their capacity. Warned of: {}, of which {hits} came \
          true and {false_alarms} did not; missed: {misses}.{lead}",
         record.windows,
@@ -144,7 +143,7 @@ fn summary_of_windows(record: &TrackRecord) -> Vec<String> {
     )];
     if record.baseline_windows > 0 {
         let baseline = record.baseline;
-        told.push(format!(
+        sentences.push(format!(
             "The rule rolling_2sd, over {} of them: {} came true, {} did not, {} missed.",
             record.baseline_windows, baseline.hits, baseline.false_alarms, baseline.misses
         ));
@@ -154,11 +153,11 @@ fn summary_of_windows(record: &TrackRecord) -> Vec<String> {
     } else {
         "no better than"
     };
-    told.push(format!(
+    sentences.push(format!(
         "The probabilities are {verdict} the base rate: Brier score {:.3} against {:.3}.",
         record.brier, record.base_rate_brier
     ));
-    told
+    sentences
 }
 
 fn window_evidence(record: &TrackRecord) -> WindowEvidence {

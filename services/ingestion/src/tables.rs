@@ -294,12 +294,12 @@ impl Reading<'_> {
             Counting::Things => {}
             Counting::Sum(quantity) => amount = quantity.of(self.row).ok()?,
             Counting::Distinct(text) => {
-                let thing = text.of(self.row);
+                let value = text.of(self.row);
                 let pseudonyms = self.context.pseudonyms;
                 address = match entity_kind(self.declared, text) {
-                    _ if thing.is_empty() => None,
-                    Some(kind) => pseudonyms.entity(kind, &thing, event_time),
-                    None => Some(pseudonyms.thing(&thing)),
+                    _ if value.is_empty() => None,
+                    Some(kind) => pseudonyms.entity(kind, &value, event_time),
+                    None => Some(pseudonyms.thing(&value)),
                 };
                 address?;
             }
@@ -324,7 +324,7 @@ impl Reading<'_> {
         })
     }
 
-    /// Identity of a row that has none: all of it, and the how manieth of its like it is.
+    /// Identity of a row that has none: all of it, and which of the identical ones it is.
     fn row_key(&self) -> u128 {
         let RowContext {
             pseudonyms,

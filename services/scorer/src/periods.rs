@@ -42,25 +42,7 @@ impl Scorer {
         progress: &Progress,
     ) -> Result<Issue, ScoreError> {
         progress(&format!("reading the forecast of {of}"), 0, 0);
-        let watched = self.store.forecast(forecast_id(command.run_id, of)).await?;
-        let watched = watched.ok_or_else(|| ScoreError::NotForecastYet {
-            use_case: command.use_case.clone(),
-            of: of.clone(),
-            run_id: command.run_id,
-        })?;
-        if horizon > watched.horizon_hours {
-            return Err(ScoreError::HorizonTooLong {
-                got: horizon,
-                most: watched.horizon_hours as usize,
-                version: watched.model_version,
-            });
-        }
-        let total = SeriesId::total(of.clone());
-        let total = self.store.series(watched.id, &total).await?;
-        let total = total.ok_or_else(|| ScoreError::UnknownSeries {
-            forecast: watched.id,
-            series: SeriesId::total(of.clone()),
-        })?;
+        let (watched, total) = self.total_of_run(command, of, horizon).await?;
         let champion = self.champions.version(of, watched.model_version).await?;
         let forecaster = self.sessions.get(of, &champion).await?;
         let schema = forecaster.schema();
@@ -106,6 +88,35 @@ impl Scorer {
             windows: judged.periods,
             judged: judged.windows,
         })
+    }
+
+    /// The forecast that the command's run has made of the watched use case, and its total.
+    async fn total_of_run(
+        &self,
+        command: &ScoreCommand,
+        of: &UseCaseId,
+        horizon: u32,
+    ) -> Result<(Forecast, SeriesForecast), ScoreError> {
+        let watched = self.store.forecast(forecast_id(command.run_id, of)).await?;
+        let watched = watched.ok_or_else(|| ScoreError::NotForecastYet {
+            use_case: command.use_case.clone(),
+            of: of.clone(),
+            run_id: command.run_id,
+        })?;
+        if horizon > watched.horizon_hours {
+            return Err(ScoreError::HorizonTooLong {
+                got: horizon,
+                most: watched.horizon_hours as usize,
+                version: watched.model_version,
+            });
+        }
+        let id = SeriesId::total(of.clone());
+        let total = self.store.series(watched.id, &id).await?;
+        let total = total.ok_or(ScoreError::UnknownSeries {
+            forecast: watched.id,
+            series: id,
+        })?;
+        Ok((watched, total))
     }
 }
 

@@ -136,8 +136,8 @@ pub(crate) fn decide(
         .iter()
         .find(|member| member.kind == CandidateKind::SeasonalNaive);
     let naive_loss = naive.map_or(f64::INFINITY, |naive| {
-        let missed = contest.missed(&naive.points);
-        total_loss(&Intervals::crossed(&missed, intervals.exponent))
+        let residuals = contest.missed(&naive.points);
+        total_loss(&Intervals::crossed(&residuals, intervals.exponent))
     });
     let mut gain = gain_over(to_beat, pinball(CandidateKind::Ensemble));
     let wins = gain > options.margin || !options.allows(baseline);

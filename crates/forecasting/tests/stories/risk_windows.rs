@@ -144,10 +144,10 @@ fn between_two_lengths_a_probability_lies_between_theirs() {
 fn f11_announced_events_are_not_the_usual_load() {
     let weeks = 12;
     let hours = hours_of_week(0, weeks * 168);
-    let quiet = draw(4, weeks * 168, |hour| business_week(hour, 5.0));
+    let ordinary = draw(4, weeks * 168, |hour| business_week(hour, 5.0));
     // every Tuesday's day of six weeks carried an announced exercise of four times the load
     let is_on = |hour: usize| hour / 168 >= 6 && (32..40).contains(&(hour % 168));
-    let history: Vec<f64> = quiet
+    let history: Vec<f64> = ordinary
         .iter()
         .enumerate()
         .map(|(hour, count)| if is_on(hour) { 4.0 * count } else { *count })
@@ -168,7 +168,7 @@ fn f11_announced_events_are_not_the_usual_load() {
     assert_eq!(announced.iter().filter(|on| **on).count(), 6 * 8);
     let none = vec![false; history.len()];
     let usual = learned_capacity(&history, &hours, &announced, 32, 8, 0.95).unwrap();
-    let right = learned_capacity(&quiet, &hours, &none, 32, 8, 0.95).unwrap();
+    let right = learned_capacity(&ordinary, &hours, &none, 32, 8, 0.95).unwrap();
     let misled = learned_capacity(&history, &hours, &none, 32, 8, 0.95).unwrap();
     assert!((usual / right - 1.0).abs() < 0.1, "{usual} {right}");
     assert!(misled > 1.5 * right, "{misled} {right}");

@@ -100,14 +100,14 @@ async fn f11_warnings_that_came_true_are_counted_beside_the_baseline_and_the_bas
         "they begin with the forecast"
     );
     assert_eq!(record.hours.unwrap().hours, 16 * 24);
-    let told = [
-        "The gate says pass.",
+    let sentences = [
+        "Of the last 56 days the gate says pass.",
         "Of 384 settled hours the 80% intervals held 100% and the 95% intervals 100%; pinball loss 0.085 against 0.000 of seasonal naive.",
         "Of 48 windows that are over 16 exceeded their capacity. Warned of: 16, of which 16 came true and 0 did not; missed: 0. Warnings that came true came 0 hours ahead, on average.",
         "The rule rolling_2sd, over 48 of them: 0 came true, 16 did not, 16 missed.",
         "The probabilities are better than the base rate: Brier score 0.020 against 0.222.",
     ];
-    assert_eq!(record.summary, told);
+    assert_eq!(record.summary, sentences);
 }
 
 #[tokio::test]

@@ -137,7 +137,10 @@ impl governance::governance_service_server::GovernanceService for Fakes {
         Ok(Response::new(governance::GetTrackRecordResponse {
             track_record: Some(governance::TrackRecord {
                 use_case,
-                summary: vec!["The gate says inconclusive: 11 of 14 settled days.".to_owned()],
+                summary: vec![
+                    "Of the last 56 days the gate says inconclusive: 11 of 14 settled days."
+                        .to_owned(),
+                ],
                 ..governance::TrackRecord::default()
             }),
         }))
