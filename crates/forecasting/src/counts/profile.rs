@@ -12,20 +12,26 @@ const ANCHOR_SHARE: f64 = 0.05;
 const CAP_LEVEL: f64 = 0.975;
 const CAP_FACTOR: f64 = 1.5;
 
+/// Ratios beyond this quantile of them, by one level more, are bursts: of twelve weeks each hour of the
+/// week is there twelve times, so one burst would be remembered as a peak of that hour.
+const BURST_LEVEL: f64 = 0.9;
+
 /// Smallest factor of an hour, so that dividing by it keeps its sense.
 const SMALLEST_FACTOR: f64 = 0.05;
 
-/// Daily factors are smoothed over neighbouring hours with these weights.
+/// Factors of hours are smoothed over neighbouring hours with these weights.
 const SMOOTHING: [f64; 3] = [0.25, 0.5, 0.25];
 
 /// Hours of the week in groups that may each have an effect of their own.
 type Grouping = (usize, fn(usize) -> usize);
 
-/// Workdays and weekends come before the days: one difference is sure long before seven are.
-const GROUPINGS: [Grouping; 3] = [
+/// Workdays and weekends come before the days: one difference is sure long before seven are. Single
+/// hours of the week come last: what is left for them is that days differ in shape, not in level.
+const GROUPINGS: [Grouping; 4] = [
     (24, |hour| hour % 24),
     (2, |hour| usize::from(hour / 24 >= 5)),
     (7, |hour| hour / 24),
+    (HOURS_OF_WEEK, |hour| hour),
 ];
 
 /// Squared standard errors from which on the difference of two groups is taken as it is: drawing
@@ -59,6 +65,9 @@ impl TryFrom<Factors> for WeekProfile {
         }
     }
 }
+
+/// The first layer that is learned without what is a burst for its hour of the day.
+const AFTER_HOURS_OF_DAY: usize = 1;
 
 /// What the other series of a use case show, for a series that is too young to show it itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,11 +134,14 @@ impl WeekProfile {
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: Option<&ProfilePrior>) -> Self {
         let mut profile = prior.map_or_else(Self::flat, |prior| prior.profile.clone());
-        let ratios = ratios_to_level(values);
+        let mut ratios = ratios_to_level(values);
         if ratios.is_empty() {
             return profile;
         }
         for (layer, grouping) in GROUPINGS.into_iter().enumerate() {
+            if layer == AFTER_HOURS_OF_DAY {
+                limit_bursts(&mut ratios, hour_of_week, &profile);
+            }
             let seen = Effects::of(&ratios, hour_of_week, &profile, grouping);
             let known = prior.map(|prior| prior.variances[layer]);
             let variance = known.unwrap_or_else(|| seen.variance());
@@ -212,7 +224,7 @@ impl Effects {
             residuals.push(ratio - factor);
         }
         let mut breadth = 1.0;
-        if groups == 24 {
+        if groups >= 24 {
             (seen, expected) = (smoothed(&seen), smoothed(&expected));
             breadth = 1.0 / SMOOTHING.iter().map(|weight| weight * weight).sum::<f64>();
         }
@@ -264,6 +276,19 @@ fn smoothed(circle: &[f64]) -> Vec<f64> {
             SMOOTHING[0] * circle[left] + SMOOTHING[1] * circle[at] + SMOOTHING[2] * circle[right]
         })
         .collect()
+}
+
+/// Takes ratios that are bursts for their hour as the highest that are not.
+fn limit_bursts(ratios: &mut [f64], hour_of_week: &[u8], profile: &WeekProfile) {
+    let factor = |hour: &u8| profile.factor(usize::from(*hour));
+    let hours = ratios.iter().zip(hour_of_week);
+    let over = hours.map(|(ratio, hour)| ratio / factor(hour));
+    let mut eventful: Vec<f64> = over.filter(|over| *over > 0.0).collect();
+    let highest = quantile(&mut eventful, BURST_LEVEL) + 1.0;
+    for (ratio, hour) in ratios.iter_mut().zip(hour_of_week) {
+        // One event in a quiet hour is no burst, however large it looks over a small factor.
+        *ratio = ratio.min(highest * factor(hour).max(1.0));
+    }
 }
 
 /// Values, capped, as ratios to the mean of the week around them. Empty when nothing happened.
@@ -319,6 +344,37 @@ mod tests {
         let profile = WeekProfile::learn(&noise, &hours(count), None);
         for hour in 0..168 {
             assert!((profile.factor(hour) - 1.0).abs() < 0.1, "{hour}");
+        }
+    }
+
+    #[test]
+    fn weekends_have_a_day_of_their_own() {
+        // Workdays rise at noon, weekends at night; both have the same mean.
+        let week = |hour: usize| {
+            let is_weekend = hour % 168 >= 120;
+            let is_noon = (8..18).contains(&(hour % 24));
+            if is_noon == is_weekend { 4.0 } else { 12.0 }
+        };
+        let count = 12 * 168;
+        let values: Vec<f64> = (0..count)
+            .map(|hour| week(hour) + jitter(hour, 0.0))
+            .collect();
+        let profile = WeekProfile::learn(&values, &hours(count), None);
+        let over = |one: usize, other: usize| profile.factor(one) / profile.factor(other);
+        assert!(over(24 + 12, 24 + 2) > 2.0, "{}", over(36, 26));
+        assert!(over(144 + 2, 144 + 12) > 2.0, "{}", over(146, 156));
+    }
+
+    #[test]
+    fn one_burst_is_no_peak_of_its_hour_of_the_week() {
+        let count = 12 * 168;
+        let mut values: Vec<f64> = (0..count).map(|hour| 20.0 + jitter(hour, 0.0)).collect();
+        for hour in 40..52 {
+            values[11 * 168 + hour] = 400.0;
+        }
+        let profile = WeekProfile::learn(&values, &hours(count), None);
+        for hour in 40..52 {
+            assert!(profile.factor(hour) < 1.2, "{}", profile.factor(hour));
         }
     }
 
