@@ -31,7 +31,7 @@ const MOMENTS: [&str; 16] = [
     "2036-11-28T18:00:00Z",
 ];
 /// What the test command tries: a Saturday night before the clocks change, and ten years ahead.
-const TWO: [(Whose, &str); 2] = [(Whose::Machine, MOMENTS[7]), (Whose::Stories, MOMENTS[15])];
+const TWO: [Shown; 2] = [Shown::Machine(MOMENTS[7]), Shown::Stories(MOMENTS[15])];
 
 const ALL_STORIES: &str = "package(foretide-e2e)";
 /// The stories that end in a decision, which need a window or a proposal.
@@ -40,44 +40,84 @@ const DECISIONS: &str = "package(foretide-e2e) and (test(/write_back::/) or \
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-/// Whose clock shows another moment.
+/// A clock that shows another moment.
 #[derive(Clone, Copy)]
-enum Whose {
-    /// The machine's; the stories' begins where it always does.
-    Machine,
-    /// The stories'; the machine's shows the time.
-    Stories,
+enum Shown {
+    /// The machine's.
+    Machine(&'static str),
+    /// The stories' own, which begins there.
+    Stories(&'static str),
 }
 
-/// Tells stories at other moments: the machine's clock set with the stories' own as it is, and the
-/// stories' clock set with the machine's as it is.
+/// Tells stories at other moments. Of all of them each is tried by both clocks, two at a time: the
+/// machine's shows one and the stories' begins at another. A pair that fails is tried apart.
 ///
 /// # Errors
 /// When a story fails; all moments are tried first.
 pub(crate) fn check(layout: &Layout, all: bool, record: &mut Record) -> anyhow::Result<()> {
     let (filter, trials) = if all {
-        let both = |moment| [(Whose::Machine, moment), (Whose::Stories, moment)];
-        (ALL_STORIES, MOMENTS.into_iter().flat_map(both).collect())
+        (ALL_STORIES, (0..MOMENTS.len()).map(pair).collect())
     } else {
-        (DECISIONS, TWO.to_vec())
+        (DECISIONS, TWO.map(|shown| vec![shown]).to_vec())
     };
     let mut failed = Vec::new();
-    for (whose, moment) in trials {
-        let (name, environment) = match whose {
-            Whose::Machine => ("the machine's clock", machine_at(moment)?),
-            Whose::Stories => ("the stories' clock", begin_at(moment)),
-        };
-        record.note(&format!("-- {name} at {moment}"));
-        if stories(layout, filter, &environment, record).is_err() {
-            failed.push(format!("{name} at {moment}"));
+    for trial in trials {
+        if told(layout, filter, &trial, record)? {
+            continue;
         }
+        let mut guilty = Vec::new();
+        for shown in trial.iter().filter(|_| trial.len() > 1) {
+            if !told(layout, filter, &[*shown], record)? {
+                guilty.push(named(&[*shown]));
+            }
+        }
+        failed.push(if guilty.is_empty() {
+            named(&trial)
+        } else {
+            guilty.join(" and, alone, ")
+        });
     }
     ensure!(
         failed.is_empty(),
         "stories failed with {}",
-        failed.join(", ")
+        failed.join("; with ")
     );
     Ok(())
+}
+
+/// The moment of that number by the machine's clock, and another by the stories'.
+fn pair(number: usize) -> Vec<Shown> {
+    let other = (number + MOMENTS.len() / 2 + 1) % MOMENTS.len();
+    vec![
+        Shown::Machine(MOMENTS[number]),
+        Shown::Stories(MOMENTS[other]),
+    ]
+}
+
+/// Whether all stories pass with these clocks.
+fn told(
+    layout: &Layout,
+    filter: &str,
+    clocks: &[Shown],
+    record: &mut Record,
+) -> anyhow::Result<bool> {
+    record.note(&format!("-- {}", named(clocks)));
+    let environment: Vec<_> = clocks
+        .iter()
+        .map(|shown| match shown {
+            Shown::Machine(moment) => machine_at(moment),
+            Shown::Stories(moment) => Ok(("FORETIDE_STORIES_START", moment.into())),
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(stories(layout, filter, &environment, record).is_ok())
+}
+
+fn named(clocks: &[Shown]) -> String {
+    let names = clocks.iter().map(|shown| match shown {
+        Shown::Machine(moment) => format!("the machine's clock at {moment}"),
+        Shown::Stories(moment) => format!("the stories' clock from {moment}"),
+    });
+    names.collect::<Vec<_>>().join(" and ")
 }
 
 /// Whether the library is there that shows processes another time.
@@ -85,12 +125,8 @@ pub(crate) fn has_library() -> bool {
     Path::new(LIBRARY).is_file()
 }
 
-fn begin_at(moment: &str) -> Vec<(&'static str, OsString)> {
-    vec![("FORETIDE_STORIES_START", moment.into())]
-}
-
 /// The machine's clock that much ahead or behind, for every process that a story starts.
-fn machine_at(moment: &str) -> anyhow::Result<Vec<(&'static str, OsString)>> {
+fn machine_at(moment: &str) -> anyhow::Result<(&'static str, OsString)> {
     ensure!(
         has_library(),
         "{LIBRARY} is missing: apt-get install libfaketime"
@@ -104,5 +140,5 @@ fn machine_at(moment: &str) -> anyhow::Result<Vec<(&'static str, OsString)>> {
     let runner = format!(
         "env LD_PRELOAD={LIBRARY} FAKETIME={ahead:+}s FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1"
     );
-    Ok(vec![(RUNNER, runner.into())])
+    Ok((RUNNER, runner.into()))
 }
