@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::candidate::CandidateKind;
 use crate::contest::Decision;
+use crate::counts::LevelShift;
 
 /// Hours left out that are named.
 const MOST_NAMED: usize = 3;
@@ -77,6 +78,17 @@ pub(crate) fn left_out(
         ));
     }
     (!sentences.is_empty()).then(|| sentences.join("; "))
+}
+
+/// That the level shifted, when, and by how much.
+pub(crate) fn shifted(shift: LevelShift, since: DateTime<Utc>) -> String {
+    let percent = (100.0 * (shift.ratio - 1.0)).round();
+    let by = if percent >= 100.0 {
+        format!("to {:.1} times what it was", shift.ratio)
+    } else {
+        format!("by {percent:+}%")
+    };
+    format!("the level shifted {by} at {}", since.format("%F %H:%M"))
 }
 
 /// Where the contest found nothing beyond a baseline: why.

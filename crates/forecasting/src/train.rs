@@ -13,9 +13,9 @@ use crate::climatology::Climatology;
 use crate::contest::{
     self, Decision, History, Structurals, TreesAsOf, blank, fit_days, origin_days,
 };
-use crate::counts::{CountForecaster, CountPrior};
+use crate::counts::{CountForecaster, CountPrior, level_shift};
 use crate::coverage::Coverage;
-use crate::effects::PanelEvents;
+use crate::effects::{PanelEvents, whole_again};
 use crate::error::ForecastError;
 use crate::model::{PanelModel, SeriesParameters};
 use crate::notes;
@@ -343,7 +343,7 @@ impl<'a> Course<'a> {
             id: series.id.clone(),
             champion: decision.champion,
             weights: decision.each_weight(),
-            note: self.note(index, active_days, &decision),
+            note: self.note(index, &quiet, &decision),
             learning: active_days < LEARNING_DAYS,
             coverage: decision.coverage(),
             scores: decision.scores,
@@ -383,13 +383,20 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn note(&self, index: usize, active_days: usize, decision: &Decision) -> String {
+    fn note(&self, index: usize, quiet: &[f64], decision: &Decision) -> String {
+        let onset = onset(&self.panel.series[index].values);
+        let active_days = (quiet.len() - onset).div_ceil(24);
         let moment = |hours: usize| self.panel.start + foretide_domain::HOUR * hours as i32;
         let values = &self.panel.series[index].values;
         let live = values.len() - self.vetted.vettings[index].live_hours;
         let mut note = notes::what_is_served(&values[live..], decision);
         if let Some(absurd) = notes::left_out(&self.vetted.absurd[index], moment) {
             note = format!("{note}; {absurd}");
+        }
+        let whole = &whole_again(&self.panel.series[index].values, quiet)[onset..];
+        if let Some(shift) = level_shift(whole, &self.panel.hour_of_week[onset..]) {
+            let since = moment(quiet.len() - shift.hours);
+            note = format!("{note}; {}", notes::shifted(shift, since));
         }
         if active_days >= LEARNING_DAYS {
             return note;

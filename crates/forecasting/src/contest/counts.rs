@@ -14,11 +14,17 @@ const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// was not.
 const OTHERS_LEAD: f64 = 0.1;
 
+/// Hours after a shift of the level by which it is known.
+const ADAPTED_HOURS: usize = 48;
+
 /// The count mixture, learned before the first origin, and what it said from each.
 pub(super) struct Counted {
     pub(super) forecaster: CountForecaster,
     points: Vec<Vec<f64>>,
     pub(super) outcomes: Vec<Outcome>,
+    /// Whether each hour says who forecasts better: at a level that had just shifted, or shifted after
+    /// the origin, it is luck.
+    tells: Vec<bool>,
 }
 
 /// What is served with a share of the count mixture in it.
@@ -48,7 +54,16 @@ impl Contest<'_> {
                 .map(|(hour, &actual)| (hour.quantiles, actual))
                 .collect()
         };
+        let shift = forecaster.shift(values, hours);
+        let shifted = shift.map(|shift| onset + values.len() - shift.hours);
+        let tells = |origin: &Origin| {
+            let known_since = shifted.map(|shifted| (shifted, shifted + ADAPTED_HOURS));
+            let known = origin.known;
+            let is_told = move |hour| known_since.is_none_or(|(at, by)| hour < at || known >= by);
+            history.ahead_of(*origin).map(is_told)
+        };
         Some(Counted {
+            tells: self.origins.iter().flat_map(tells).collect(),
             outcomes: self.origins.iter().zip(&paths).flat_map(said).collect(),
             points: paths
                 .iter()
@@ -67,13 +82,23 @@ impl Counted {
         &self,
         points: &[Vec<f64>],
         outcomes: &[Outcome],
-        naive_loss: f64,
+        naive: &[Outcome],
     ) -> Mixed {
+        let loss = |outcomes: &[Outcome]| {
+            let all = outcomes.iter().zip(&self.tells);
+            let told = all.filter(|(_, tells)| **tells).map(|(outcome, _)| outcome);
+            total_loss(told)
+        };
         let tried = SHARES.map(|share| {
             let mixed = self.quantiles_at(share, outcomes);
-            (total_loss(&mixed), share, mixed)
+            (loss(&mixed), share, mixed)
         });
         let alone = tried[SHARES.len() - 1].0;
+        let naive_loss = if naive.is_empty() {
+            f64::INFINITY
+        } else {
+            loss(naive)
+        };
         let is_close = alone <= (1.0 + OTHERS_LEAD) * tried[0].0 && alone <= naive_loss;
         let mut tried = tried.into_iter();
         let best = if is_close {

@@ -135,9 +135,9 @@ pub(crate) fn decide(
     let naive = members
         .iter()
         .find(|member| member.kind == CandidateKind::SeasonalNaive);
-    let naive_loss = naive.map_or(f64::INFINITY, |naive| {
+    let naive = naive.map_or_else(Vec::new, |naive| {
         let residuals = contest.missed(&naive.points);
-        total_loss(&Intervals::crossed(&residuals, intervals.exponent))
+        Intervals::crossed(&residuals, intervals.exponent)
     });
     let mut gain = gain_over(to_beat, pinball(CandidateKind::Ensemble));
     let wins = gain > options.margin || !options.allows(baseline);
@@ -177,7 +177,7 @@ pub(crate) fn decide(
         .flatten();
     let counts = counted.map(|counted| {
         scores.push(score(CandidateKind::CountMixture, &counted.outcomes));
-        let mixed = counted.mixed_with(&points, &outcomes, naive_loss);
+        let mixed = counted.mixed_with(&points, &outcomes, &naive);
         (counted.forecaster, mixed)
     });
     let without_counts = champion;
@@ -218,8 +218,10 @@ pub(crate) fn decide(
 }
 
 /// Pinball loss, summed over hours.
-fn total_loss(outcomes: &[Outcome]) -> f64 {
-    let losses = outcomes.iter().map(|(q, actual)| pinball_of(q, *actual));
+fn total_loss<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> f64 {
+    let losses = outcomes
+        .into_iter()
+        .map(|(q, actual)| pinball_of(q, *actual));
     losses.sum()
 }
 

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::course::{LevelShift, Levels};
 use super::mixture::CountMixture;
 use super::prior::CountPrior;
-use super::state::{COUNT_STATE_HOURS, CountForecast, CountState, Memories, Shape, Track};
+use super::state::{COUNT_STATE_HOURS, CountForecast, CountState, Memories, Shape, Tracks};
 use super::whole::{in_units, toward_whole, unit_of};
 use crate::statistics::mean;
 use crate::week::HOURS_OF_WEEK;
@@ -86,6 +87,13 @@ impl CountForecaster {
         }
     }
 
+    /// The shift of the level that the newest hours show, if any.
+    #[must_use]
+    pub fn shift(&self, values: &[f64], hour_of_week: &[u8]) -> Option<LevelShift> {
+        let levels = Levels::new(values, hour_of_week, &self.shape.profile);
+        levels.course(values.len()).shift
+    }
+
     /// Forecasts the hours after the known ones, whose local hours of the week are `ahead`.
     #[must_use]
     pub fn forecast(
@@ -114,13 +122,17 @@ impl CountForecaster {
         let oldest = oldest.saturating_sub(COUNT_STATE_HOURS);
         let (values, hours) = (&values[oldest..], &hour_of_week[oldest..]);
         let memories = Memories::new();
-        let track = Track::new(&self.shape, &in_units(values, self.unit), hours);
+        let values = in_units(values, self.unit);
+        let tracks = Tracks::new(&self.shape, &values, hours);
         origins
             .iter()
             .map(|known| {
                 let known = known - oldest;
                 let end = (known + horizon).min(hours.len());
-                self.forecast_state(&track.state(&memories, known, |_| true), &hours[known..end])
+                self.forecast_state(
+                    &tracks.state(&memories, known, |_| true),
+                    &hours[known..end],
+                )
             })
             .collect()
     }

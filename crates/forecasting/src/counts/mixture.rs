@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prior::CountPrior;
 use super::state::{
-    COMPONENTS, COUNT_SHAPE_HOURS, Components, CountForecast, Memories, REACHES, Shape, Track,
+    COMPONENTS, COUNT_SHAPE_HOURS, Components, CountForecast, Memories, REACHES, Shape, Tracks,
     reach_of,
 };
 
@@ -133,31 +133,29 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
         .saturating_sub(COUNT_SHAPE_HOURS + ORIGIN_EVERY * MOST_ORIGINS);
     let (values, hour_of_week) = (&values[oldest..], &hour_of_week[oldest..]);
     let memories = Memories::new();
-    let mut kept: Option<(Shape, Track<'_>)> = None;
-    for (index, back) in (1..=origins).rev().enumerate() {
-        let known = values.len() - LONGEST_AHEAD - ORIGIN_EVERY * (back - 1);
-        if index % SHAPE_ORIGINS == 0 {
-            let shape = Shape::learn(&values[..known], &hour_of_week[..known], prior);
-            let track = Track::new(&shape, values, hour_of_week);
-            kept = Some((shape, track));
-        }
-        let Some((shape, track)) = &kept else {
-            continue;
-        };
-        let ahead_of = |ahead: usize| known + ahead - 1;
-        let hour_of_week = |ahead: usize| usize::from(hour_of_week[ahead_of(ahead)]);
-        let is_wanted = |time: usize| {
-            let mut hours = SCORED_AHEAD.iter();
-            hours.any(|&ahead| hour_of_week(ahead) % 24 == time)
-        };
-        let state = track.state(&memories, known, is_wanted);
-        for ahead in SCORED_AHEAD {
-            let components = state.components(shape, ahead, hour_of_week(ahead));
-            scored[reach_of(ahead)].push(Scored {
-                quantiles: components.map(|component| component.quantiles),
-                actual: values[ahead_of(ahead)],
-                weight: OLDER_DISCOUNT.powi(back as i32),
-            });
+    let origins: Vec<usize> = (1..=origins).rev().collect();
+    for origins in origins.chunks(SHAPE_ORIGINS) {
+        let known_at = |back: &usize| values.len() - LONGEST_AHEAD - ORIGIN_EVERY * (back - 1);
+        let first = origins.first().map_or(0, known_at);
+        let shape = Shape::learn(&values[..first], &hour_of_week[..first], prior);
+        let tracks = Tracks::new(&shape, values, hour_of_week);
+        for back in origins {
+            let known = known_at(back);
+            let ahead_of = |ahead: usize| known + ahead - 1;
+            let hour_of_week = |ahead: usize| usize::from(hour_of_week[ahead_of(ahead)]);
+            let is_wanted = |time: usize| {
+                let mut hours = SCORED_AHEAD.iter();
+                hours.any(|&ahead| hour_of_week(ahead) % 24 == time)
+            };
+            let state = tracks.state(&memories, known, is_wanted);
+            for ahead in SCORED_AHEAD {
+                let components = state.components(&shape, ahead, hour_of_week(ahead));
+                scored[reach_of(ahead)].push(Scored {
+                    quantiles: components.map(|component| component.quantiles),
+                    actual: values[ahead_of(ahead)],
+                    weight: OLDER_DISCOUNT.powi(*back as i32),
+                });
+            }
         }
     }
     scored

@@ -3,7 +3,7 @@
 //! Three parts, so that a forecast can be issued at any hour between two trainings:
 //!
 //! 1. [`Shape`] (at a training): the hour-of-week profile, shrunk by empirical Bayes, the ratios of
-//!    counts to levels by reach, and the scatter. A young series borrows from the others of its use
+//!    counts to levels by reach, and the scatter, beside how the level moved (a shift, or growth). A young series borrows from the others of its use
 //!    case through a [`CountPrior`].
 //! 2. [`CountState`] (at an origin): quantiles of the newest hours under several memories, with and
 //!    without the profile, around the same time of day, and levels.
@@ -15,6 +15,7 @@
 //! Grushka-Cockayne and Winkler, "Is it better to average probabilities or quantiles?", Management
 //! Science 2013).
 
+mod course;
 mod forecaster;
 mod mixture;
 mod negative_binomial;
@@ -24,6 +25,7 @@ mod state;
 mod weighted;
 mod whole;
 
+pub use course::{LevelShift, level_shift};
 pub use forecaster::CountForecaster;
 pub use mixture::CountMixture;
 pub use negative_binomial::Dispersion;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::course::{Course, Levels};
 use super::negative_binomial::Dispersion;
 use super::prior::CountPrior;
 use super::profile::{WeekProfile, highest_usual};
@@ -77,8 +78,8 @@ impl Shape {
     #[must_use]
     pub fn learn(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> Self {
         let (values, hours) = newest(values, hour_of_week, COUNT_SHAPE_HOURS);
-        let profile = WeekProfile::learn(values, hours, prior.profile.as_ref());
-        let week = factors(hours, &profile);
+        let (profile, course) = week_and_course(values, hours, prior);
+        let week = factors(hours, &profile, &course);
         let cap = highest_usual(&divided(values, &week));
         let usual = without_bursts(values, &week, cap);
         let anchor = usual.iter().sum::<f64>() / week.iter().sum::<f64>().max(f64::MIN_POSITIVE);
@@ -94,10 +95,7 @@ impl Shape {
         // One burst would otherwise make every hour look wild.
         let highest = highest_usual(values);
         let observed: Vec<(f64, f64)> = (first..values.len())
-            .map(|at| {
-                let factor = profile.factor(usize::from(hours[at]));
-                (levels[at - lead] * factor, values[at].min(highest))
-            })
+            .map(|at| (levels[at - lead] * week[at], values[at].min(highest)))
             .collect();
         let dispersion = Dispersion::learn(&observed, prior.dispersion.as_ref());
         Self {
@@ -115,12 +113,31 @@ fn newest<'a>(values: &'a [f64], hour_of_week: &'a [u8], most: usize) -> (&'a [f
     (&values[known..], &hour_of_week[known..])
 }
 
-/// The profile's factor of each hour.
-fn factors(hour_of_week: &[u8], profile: &WeekProfile) -> Vec<f64> {
+/// The week, and how the level moved beside it. Where it did, the week is learned without that.
+pub(super) fn week_and_course(
+    values: &[f64],
+    hour_of_week: &[u8],
+    prior: &CountPrior,
+) -> (WeekProfile, Course) {
+    let learn = |values: &[f64]| WeekProfile::learn(values, hour_of_week, prior.profile.as_ref());
+    let profile = learn(values);
+    let course = Levels::new(values, hour_of_week, &profile).course(values.len());
+    if course.is_still() {
+        return (profile, course);
+    }
+    let still: Vec<f64> = course.factors(values.len()).collect();
+    (learn(&divided(values, &still)), course)
+}
+
+/// What each hour lets expect at the newest level: the profile's factor times the course's.
+fn factors(hour_of_week: &[u8], profile: &WeekProfile, course: &Course) -> Vec<f64> {
     let hours = hour_of_week.iter();
-    hours
-        .map(|&hour| profile.factor(usize::from(hour)))
-        .collect()
+    let week = hours.map(|&hour| profile.factor(usize::from(hour)));
+    if course.is_still() {
+        return week.collect();
+    }
+    let course = course.factors(hour_of_week.len());
+    week.zip(course).map(|(week, level)| week * level).collect()
 }
 
 fn divided(values: &[f64], factors: &[f64]) -> Vec<f64> {
@@ -213,6 +230,7 @@ pub struct CountState {
     same_time: [Spread; 24],
     levels: [f64; LEVELS_OF.len()],
     binomial_level: f64,
+    course: Course,
 }
 
 /// What is said of one hour ahead.
@@ -245,14 +263,29 @@ impl CountForecast {
             parts: [base, 0.0, base * (daily - 1.0), base * (factor - daily)],
         }
     }
+
+    /// At a level that is so many times as high; what that adds to the base is trend.
+    fn grown(self, times: f64) -> Self {
+        let [base, trend, daily, weekly] = self.parts;
+        Self {
+            quantiles: self.quantiles.map(|value| value * times),
+            parts: [
+                base,
+                trend * times + base * (times - 1.0),
+                daily * times,
+                weekly * times,
+            ],
+        }
+    }
 }
 
 /// What the components say of one hour ahead, in the order of the weights.
 pub type Components = [CountForecast; COMPONENTS];
 
-/// A history prepared for states at any of its hours.
-pub(super) struct Track<'a> {
+/// A history prepared for states at any of its hours, whose level moved as it did or not at all.
+struct Track<'a> {
     hour_of_week: &'a [u8],
+    course: Course,
     by_scaled: Sorted,
     by_value: Sorted,
     /// What the scaled components expect, over the profile.
@@ -262,25 +295,29 @@ pub(super) struct Track<'a> {
 }
 
 impl<'a> Track<'a> {
-    pub(super) fn new(shape: &Shape, values: &[f64], hour_of_week: &'a [u8]) -> Self {
-        let week = factors(hour_of_week, &shape.profile);
+    fn new(shape: &Shape, values: &[f64], hour_of_week: &'a [u8], course: Course) -> Self {
+        let week = factors(hour_of_week, &shape.profile, &course);
         let usual = without_bursts(values, &week, shape.cap);
         let levels = |half_life| levels_along(&usual, &week, half_life, shape.anchor);
         let means = |half_life| levels_along(values, &week, half_life, shape.anchor);
+        let by_value = if course.is_still() {
+            Sorted::new(values)
+        } else {
+            let still: Vec<f64> = course.factors(values.len()).collect();
+            Sorted::new(&divided(values, &still))
+        };
         Self {
             hour_of_week,
+            course,
             by_scaled: Sorted::new(&divided(values, &week)),
-            by_value: Sorted::new(values),
+            by_value,
             scaled_means: SCALED.map(means),
             levels: LEVELS_OF.map(levels),
             binomial_levels: levels(BINOMIAL_LEVEL),
         }
     }
 
-    /// Where the series stood when its first `known` hours, at least one, were known.
-    /// Of hours of the day that are not wanted nothing is said by the component that looks around
-    /// them.
-    pub(super) fn state(
+    fn state(
         &self,
         memories: &Memories,
         known: usize,
@@ -299,7 +336,46 @@ impl<'a> Track<'a> {
             same_time: same_time(&by_value, hours, &memories.same_time, is_wanted),
             levels: std::array::from_fn(|index| self.levels[index][known - 1]),
             binomial_level: self.binomial_levels[known - 1],
+            course: self.course,
         }
+    }
+}
+
+/// A history from which states are asked for, each with the course that was known by then.
+pub(super) struct Tracks<'a> {
+    shape: &'a Shape,
+    values: &'a [f64],
+    levels: Levels,
+    still: Track<'a>,
+}
+
+impl<'a> Tracks<'a> {
+    pub(super) fn new(shape: &'a Shape, values: &'a [f64], hour_of_week: &'a [u8]) -> Self {
+        Self {
+            shape,
+            values,
+            levels: Levels::new(values, hour_of_week, &shape.profile),
+            still: Track::new(shape, values, hour_of_week, Course::default()),
+        }
+    }
+
+    /// Where the series stood when its first `known` hours, at least one, were known.
+    /// Of hours of the day that are not wanted nothing is said by the component that looks around
+    /// them.
+    pub(super) fn state(
+        &self,
+        memories: &Memories,
+        known: usize,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> CountState {
+        let course = self.levels.course(known);
+        if course.is_still() {
+            return self.still.state(memories, known, is_wanted);
+        }
+        let (values, hours) = (&self.values[..known], &self.still.hour_of_week[..known]);
+        let (values, hours) = newest(values, hours, COUNT_STATE_HOURS);
+        let moved = Track::new(self.shape, values, hours, course);
+        moved.state(memories, values.len(), is_wanted)
     }
 }
 
@@ -312,7 +388,7 @@ impl CountState {
         if values.is_empty() {
             return Self::default();
         }
-        Track::new(shape, values, hours).state(&Memories::new(), values.len(), |_| true)
+        Tracks::new(shape, values, hours).state(&Memories::new(), values.len(), |_| true)
     }
 
     /// What each component says of the hour `ahead` (1 for the first) that lies in the given local
@@ -329,7 +405,9 @@ impl CountState {
         let by_ratio = shape.ratios.iter().zip(self.levels);
         let by_ratio = by_ratio.map(|(ratios, level)| shaped(ratios[reach].times(level)));
         let level = self.binomial_level;
-        let quantiles = shape.dispersion.quantiles(level * factor);
+        let grown = self.course.ahead(ahead);
+        let quantiles = shape.dispersion.quantiles(level * factor * grown);
+        let quantiles = quantiles.map(|value| value / grown);
         // Whatever hours a component looks at, what is expected follows the week.
         let expecting = |quantiles, level| CountForecast::seasonal(quantiles, level, factors);
         let around = self.same_time[hour_of_week % 24];
@@ -344,7 +422,7 @@ impl CountState {
             .chain([expecting(quantiles, level)]);
         let mut components = [CountForecast::default(); COMPONENTS];
         for (component, forecast) in components.iter_mut().zip(all) {
-            *component = forecast;
+            *component = forecast.grown(grown);
         }
         components
     }

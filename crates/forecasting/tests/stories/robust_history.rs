@@ -143,3 +143,42 @@ fn hours_of_the_week_of_live_days_are_those_of_the_clock() {
         assert!(!is_night || *mean < 10.0, "{hour}: {mean}");
     }
 }
+
+#[test]
+fn a_level_that_shifted_is_followed_named_and_dated() {
+    for factor in [3.0, 1.0 / 3.0] {
+        let level = |hour: usize| {
+            if hour < 90 * 24 - 120 {
+                30.0
+            } else {
+                30.0 * factor
+            }
+        };
+        let values = draw(5, 90 * 24, |hour| business_week(hour, level(hour)));
+        let (prediction, note) = forecast(values);
+        let truth: f64 = (0..48)
+            .map(|ahead| business_week(90 * 24 + ahead, 30.0 * factor))
+            .sum();
+        let ratio = sum(&prediction) / truth;
+        assert!((0.8..1.2).contains(&ratio), "{factor}: {ratio}");
+        assert!(note.contains("the level shifted"), "{note}");
+        // Five days before the end of training, give or take the quiet hours of a night.
+        let since = note.split(" at ").last().unwrap();
+        let dated = chrono::NaiveDateTime::parse_from_str(since, "%F %H:%M").unwrap();
+        let end = panel_of(vec![("Defender", vec![0.0])], vec![]).start;
+        let shift = end.naive_utc() + chrono::TimeDelta::hours(90 * 24 - 120);
+        assert!((dated - shift).num_hours().abs() <= 6, "{note}");
+    }
+}
+
+#[test]
+fn a_level_that_grows_is_foreseen_to_grow() {
+    let level = |hour: usize| 3.0 * (hour as f64 / (21.0 * 24.0)).exp2();
+    let values = draw(6, 90 * 24, |hour| business_week(hour, level(hour)));
+    let (prediction, _) = forecast(values);
+    let truth: f64 = (90 * 24..90 * 24 + 48)
+        .map(|hour| business_week(hour, level(hour)))
+        .sum();
+    let ratio = sum(&prediction) / truth;
+    assert!((0.93..1.07).contains(&ratio), "{ratio}");
+}
