@@ -9,9 +9,9 @@ use crate::effects::whole_again;
 /// Shares of the count mixture in what is served that the backtest chooses from.
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
-/// Share by which the others must be ahead for counts not to be left to the mixture alone. They were
-/// weighed and given intervals on the very hours of the backtest, which flatters them; the mixture
-/// was not.
+/// Share by which the others must be ahead for small counts not to be left to the mixture alone. They
+/// were weighed and given intervals on the very hours of the backtest, which flatters them the more the
+/// more of an hour is chance; the mixture was not. Of large numbers little is.
 const OTHERS_LEAD: f64 = 0.1;
 
 /// Hours after a shift of the level by which it is known.
@@ -22,6 +22,8 @@ pub(super) struct Counted {
     pub(super) forecaster: CountForecaster,
     points: Vec<Vec<f64>>,
     pub(super) outcomes: Vec<Outcome>,
+    /// Whether the counts are small: see [`CountForecaster::has_small`].
+    are_small: bool,
     /// Whether each hour says who forecasts better: at a level that had just shifted, or shifted after
     /// the origin, it is luck.
     tells: Vec<bool>,
@@ -63,6 +65,7 @@ impl Contest<'_> {
             history.ahead_of(*origin).map(is_told)
         };
         Some(Counted {
+            are_small: forecaster.has_small(&values[before]),
             tells: self.origins.iter().flat_map(tells).collect(),
             outcomes: self.origins.iter().zip(&paths).flat_map(said).collect(),
             points: paths
@@ -99,7 +102,8 @@ impl Counted {
         } else {
             loss(naive)
         };
-        let is_close = alone <= (1.0 + OTHERS_LEAD) * tried[0].0 && alone <= naive_loss;
+        let lead = if self.are_small { OTHERS_LEAD } else { 0.0 };
+        let is_close = alone <= (1.0 + lead) * tried[0].0 && alone <= naive_loss;
         let mut tried = tried.into_iter();
         let best = if is_close {
             tried.next_back()

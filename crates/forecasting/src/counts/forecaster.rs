@@ -76,6 +76,12 @@ impl CountForecaster {
         counts_in(values, hour_of_week).map(|_| Self::learn(values, hour_of_week, prior))
     }
 
+    /// Whether an hour of these values, which are in the unit that was learned, is small enough for
+    /// chance to move it: [`SMALL_MEAN`] on average at most.
+    pub(crate) fn has_small(&self, values: &[f64]) -> bool {
+        mean(&in_units(values, self.unit)) <= SMALL_MEAN
+    }
+
     /// With the shape of a longer history. What the components weigh stays, unless the prior, which
     /// must be of that history's time, has settled it.
     #[must_use]
