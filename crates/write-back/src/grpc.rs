@@ -1,5 +1,7 @@
 //! What was accepted, told over gRPC.
 
+use std::sync::Arc;
+
 use foretide_api::writeback::v1 as wire;
 use foretide_api::writeback::v1::write_back_service_server::WriteBackService;
 use foretide_api::{ErrorCode, FieldError, ServiceError, into_status, timestamp, uuid_field};
@@ -8,22 +10,22 @@ use foretide_domain::{Role, RunId};
 use foretide_service_runtime::require;
 use tonic::{Request, Response, Status};
 
-use crate::{Batch, Batches};
+use crate::{Batch, Batches, Waiting, WaitingRows};
 
 const MOST: u32 = 1_000;
 const USUAL: u32 = 100;
 
-/// The gRPC face of a service's accepted batches.
-#[derive(Debug, Clone)]
+/// The gRPC face of a service's accepted batches and waiting rows.
 pub struct WriteBackGrpc {
     batches: Batches,
+    waiting: Arc<dyn WaitingRows>,
 }
 
 impl WriteBackGrpc {
     /// Tells of these.
     #[must_use]
-    pub fn new(batches: Batches) -> Self {
-        Self { batches }
+    pub fn new(batches: Batches, waiting: Arc<dyn WaitingRows>) -> Self {
+        Self { batches, waiting }
     }
 }
 
@@ -53,8 +55,12 @@ impl WriteBackService for WriteBackGrpc {
     ) -> Result<Response<wire::ListBatchesResponse>, Status> {
         require(&request, Role::Viewer)?;
         let batches = self.list(request.into_inner()).await.map_err(into_status)?;
-        let batches = batches.into_iter().map(message).collect();
-        Ok(Response::new(wire::ListBatchesResponse { batches }))
+        let waiting = self.waiting.waiting().await;
+        let waiting = waiting.map_err(|error| into_status(ListError::Database(error)))?;
+        Ok(Response::new(wire::ListBatchesResponse {
+            batches: batches.into_iter().map(message).collect(),
+            waiting: waiting.into_iter().map(waiting_message).collect(),
+        }))
     }
 }
 
@@ -86,5 +92,20 @@ fn message(batch: Batch) -> wire::Batch {
         visible_after_seconds: batch.visible_after.map(chrono::TimeDelta::as_seconds_f64),
         looks: batch.looks,
         problem: batch.problem.unwrap_or_default(),
+    }
+}
+
+fn waiting_message(waiting: Waiting) -> wire::WaitingRows {
+    let Waiting {
+        table,
+        rows,
+        problem,
+        refused,
+    } = waiting;
+    wire::WaitingRows {
+        table,
+        rows,
+        problem,
+        refused,
     }
 }

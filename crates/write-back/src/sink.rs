@@ -6,7 +6,8 @@ use foretide_domain::SharedClock;
 use foretide_entra::{Cloud, EntraError, IdentityConfig, IdentityTokens};
 use foretide_http::{ClientError, ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{
-    ConfigError, DataCollectorClient, DataCollectorConfig, LogsIngestionClient, RowSink, RuleConfig,
+    ConfigError, DataCollectorClient, DataCollectorConfig, LogsIngestionClient, RowSink,
+    RuleConfig, TimelyRows,
 };
 use serde::Deserialize;
 
@@ -127,10 +128,11 @@ impl SinkChoice {
     ) -> Result<Arc<dyn RowSink>, SinkError> {
         self.validate()?;
         let http = foretide_http::client(&ClientOptions::default())?;
-        match self.kind {
+        let sink = match self.kind {
             SinkKind::LogsIngestion => self.logs_ingestion(http, retry, clock),
             SinkKind::DataCollector => self.data_collector(http, retry, clock),
-        }
+        }?;
+        Ok(Arc::new(TimelyRows::new(sink, SharedClock::clone(clock))))
     }
 
     fn logs_ingestion(

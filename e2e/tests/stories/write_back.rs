@@ -52,7 +52,7 @@ fn standing(installation: &Installation, table: &str) -> BTreeMap<String, bool> 
     let mut newest: BTreeMap<String, (String, bool)> = BTreeMap::new();
     for row in installation.emulator.rows(table) {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-        let said = (text("TimeGenerated"), row["Withdrawn"] != true);
+        let said = (text("IssuedAt"), row["Withdrawn"] != true);
         let known = newest.entry(text("IdempotencyKey")).or_default();
         *known = said.max(known.clone());
     }

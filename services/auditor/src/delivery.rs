@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use foretide_domain::{Phase, SharedClock};
-use foretide_logs_ingestion::{RowSink, table_of};
+use foretide_logs_ingestion::{RowSink, azure_time, table_of};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,8 @@ const PERIOD: Duration = Duration::from_secs(15);
 pub(crate) fn row(evaluation: &Evaluation, phase: Phase) -> Value {
     let score = evaluation.score;
     json!({
-        "TimeGenerated": rfc3339(evaluation.evaluated_at),
+        "TimeGenerated": azure_time(evaluation.evaluated_at),
+        "IssuedAt": azure_time(evaluation.evaluated_at),
         "RunId": evaluation.run_id.to_string(),
         "UseCase": evaluation.use_case.as_str(),
         "SeriesId": evaluation.series_id.to_string(),
@@ -36,14 +37,10 @@ pub(crate) fn row(evaluation: &Evaluation, phase: Phase) -> Value {
         "Coverage80": score.coverage_80,
         "Coverage95": score.coverage_95,
         "ModelName": evaluation.model_name,
-        "ModelVersion": evaluation.model_version,
+        "ModelVersion": evaluation.model_version.to_string(),
         "Phase": phase.name(),
         "IdempotencyKey": evaluation.id.to_string(),
     })
-}
-
-fn rfc3339(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
 /// Where rows go.

@@ -29,6 +29,7 @@ mod sources;
 mod storage;
 mod track_record;
 mod verification;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ use foretide_api::writeback::v1::write_back_service_server::{
 use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
 use foretide_lake::Lake;
+use foretide_logs_ingestion::table_of;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
@@ -55,6 +57,7 @@ use crate::peers::GrpcSources;
 use crate::service::Auditor;
 use crate::signer::{Keys, Signer};
 use crate::storage::Storage;
+use crate::waiting::AuditorRows;
 
 /// Builds the auditor.
 ///
@@ -96,6 +99,11 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let clock = SharedClock::clone(&ctx.clock);
     let signer = Arc::new(Signer::new(storage.clone(), keys, clock));
     let checkpoints = checkpoints(ctx, &config, &storage, &signer)?;
+    let stream = config.write_back.as_ref().map(|way| way.stream.as_str());
+    let waiting = Arc::new(AuditorRows {
+        storage: storage.clone(),
+        table: table_of(stream.unwrap_or_default()),
+    });
     let auditor = Arc::new(Auditor {
         storage,
         forecasts: Arc::clone(&sources) as _,
@@ -117,8 +125,9 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let server = GovernanceServiceServer::new(GovernanceGrpc::new(auditor))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let routes =
-        Routes::new(server).add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
+    let routes = Routes::new(server).add_service(WriteBackServiceServer::new(WriteBackGrpc::new(
+        batches, waiting,
+    )));
     let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WRITE_BACK]);
     built = built.with_background(checkpoints.run(ctx.shutdown.clone()));
     if let Some(delivery) = delivery {

@@ -23,7 +23,9 @@ pub(crate) enum FeatureStoreError {
         known: String,
     },
     /// Nothing has been ingested that was known at the moment.
-    #[error("nothing of measure {measure} is known at {known_at}: run ingest first")]
+    #[error(
+        "nothing of measure {measure} is known at {known_at}: ingest has read no row that it counts"
+    )]
     NoHistory {
         /// The measure the use case counts.
         measure: Measure,

@@ -54,7 +54,10 @@ fn update(bar: &ProgressBar, step: &RunStep) {
         }
         RunState::Succeeded => finish(bar, "✓", &seconds(step)),
         RunState::Failed => finish(bar, "✗", &step.error),
-        RunState::Queued | RunState::Unspecified => bar.set_message("waiting"),
+        // only a whole run is incomplete
+        RunState::Incomplete | RunState::Queued | RunState::Unspecified => {
+            bar.set_message("waiting");
+        }
     }
 }
 

@@ -99,6 +99,7 @@ fn ingest(runtime: &Runtime, input: &Path, end: chrono::DateTime<chrono::Utc>) {
             .expect("a run");
         assert!(
             outcomes
+                .tables
                 .iter()
                 .all(|outcome| outcome.error.is_empty() && outcome.report.rows_read > 0)
         );

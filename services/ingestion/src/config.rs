@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::cost::CostConfig;
+pub use crate::rows::DateOrder;
 
 /// Configuration of the service. Exactly one of `files` and `log_analytics` is set.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -47,6 +48,9 @@ pub struct FilesConfig {
     pub mappings: BTreeMap<String, MappingConfig>,
     /// Export jobs by their id (`jobId/<id>` in the path), and the table whose rows each has written.
     pub export_jobs: BTreeMap<String, SentinelTable>,
+    /// Which number is the day in a CSV file none of whose dates tells: `3/11/2026` may be in March or
+    /// in November. Such a file is refused when this is left out.
+    pub date_order: Option<DateOrder>,
     /// A last line without an end that is older than this, in hours, counts as cut off.
     pub settle_hours: u32,
 }
@@ -58,6 +62,7 @@ impl Default for FilesConfig {
             counts: Vec::new(),
             mappings: BTreeMap::new(),
             export_jobs: BTreeMap::new(),
+            date_order: None,
             settle_hours: 2,
         }
     }

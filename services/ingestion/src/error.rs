@@ -19,6 +19,9 @@ pub enum IngestionError {
     /// The source cannot be reached.
     #[error("the source cannot be reached")]
     Source(#[source] IngestError),
+    /// No row could be read, and none was before.
+    #[error("nothing could be read: {0}")]
+    NothingRead(String),
     /// There is no such backfill.
     #[error("there is no backfill {0}: see `foretide backfill list`")]
     UnknownBackfill(RunId),
@@ -100,7 +103,8 @@ impl ServiceError for IngestionError {
                 ErrorCode::InvalidArgument
             }
             Self::UnknownBackfill(_) => ErrorCode::NotFound,
-            Self::WrongState { .. }
+            Self::NothingRead(_)
+            | Self::WrongState { .. }
             | Self::OtherRuns(_)
             | Self::QuoteExpired(_)
             | Self::AcceptedTooLittle { .. }

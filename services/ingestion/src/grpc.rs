@@ -18,8 +18,8 @@ use crate::backfill::{
 };
 use crate::cost::Spent;
 use crate::error::IngestionError;
-use crate::service::{Ingestion, QueryCosts, TableCompleteness, TableOutcome};
-use crate::source::Run;
+use crate::service::{IngestOutcome, Ingestion, QueryCosts, TableCompleteness, TableOutcome};
+use crate::source::{LocationFound, Run};
 use crate::storage::{QuarantinedRow, QueryCost, Watermark};
 
 /// Messages to a slow caller that may wait; progress beyond it is left out.
@@ -334,11 +334,23 @@ pub(crate) fn parse_table(field: &'static str, name: &str) -> Result<SentinelTab
     })
 }
 
-fn summary(outcomes: Vec<TableOutcome>) -> api::IngestResponse {
-    let tables = outcomes.into_iter().map(table_message).collect();
-    let summary = api::IngestSummary { tables };
+fn summary(outcome: IngestOutcome) -> api::IngestResponse {
+    let IngestOutcome { locations, tables } = outcome;
+    let summary = api::IngestSummary {
+        tables: tables.into_iter().map(table_message).collect(),
+        locations: locations.into_iter().map(location_message).collect(),
+    };
     api::IngestResponse {
         event: Some(api::ingest_response::Event::Summary(summary)),
+    }
+}
+
+fn location_message(found: LocationFound) -> api::LocationSummary {
+    let problem = found.problem().unwrap_or_default();
+    api::LocationSummary {
+        location: found.location,
+        objects: found.objects,
+        problem,
     }
 }
 
@@ -357,6 +369,10 @@ fn table_message(outcome: TableOutcome) -> api::TableSummary {
         buckets_written: report.buckets_written,
         watermark: report.watermark.and_then(timestamp),
         error,
+        rows_waiting: report.rows_waiting,
+        objects_damaged: report.damaged.len() as u64,
+        first_damaged: report.damaged.into_iter().next().unwrap_or_default(),
+        first_set_aside: report.first_set_aside.unwrap_or_default(),
     }
 }
 

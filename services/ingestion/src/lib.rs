@@ -49,7 +49,8 @@ use foretide_domain::SharedClock;
 use foretide_jobs::{Backoff, Queue, Worker, WorkerOptions};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 pub use service::{
-    Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness, TableOutcome,
+    IngestOutcome, Ingestion, MAX_HOURS, MAX_LISTED, Progress, QueryCosts, TableCompleteness,
+    TableOutcome,
 };
 pub use storage::{QuarantinedRow, QueryCost, Watermark};
 use tonic::service::Routes;

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::cost::{CostConfig, Spent, month_start};
 use crate::error::IngestionError;
 use crate::metrics::Metrics;
-use crate::source::{HistorySource, Run, TableReport};
+use crate::source::{HistorySource, LocationFound, Run, TableReport};
 use crate::storage::{Ledger, QuarantinedRow, QueryCost, Watermark};
 use crate::vault::Vault;
 
@@ -55,6 +55,15 @@ pub struct TableOutcome {
     pub error: String,
 }
 
+/// What became of a run's step.
+#[derive(Debug)]
+pub struct IngestOutcome {
+    /// What the places of the source hold; none where it has no places.
+    pub locations: Vec<LocationFound>,
+    /// Each table.
+    pub tables: Vec<TableOutcome>,
+}
+
 /// Progress of a run: what is being done, units done, units in all (0 while unknown).
 pub type Progress<'a> = dyn Fn(String, usize, usize) + Send + Sync + 'a;
 
@@ -97,18 +106,20 @@ impl Ingestion {
     /// the other. A table that fails does not stop the others.
     ///
     /// # Errors
-    /// When a table is not configured, or the source cannot be reached at all.
+    /// When a table is not configured, the source cannot be reached at all, or no row could be read of
+    /// it, now or ever.
     pub async fn ingest(
         &self,
         run: Run,
         tables: &[SentinelTable],
         progress: &Progress<'_>,
-    ) -> Result<Vec<TableOutcome>, IngestionError> {
+    ) -> Result<IngestOutcome, IngestionError> {
         let tables = self.chosen(tables)?;
         let _running = self.running.lock().await;
         self.vault.refresh().await?;
         progress("looking for what is new".to_owned(), 0, 0);
-        self.source
+        let locations = self
+            .source
             .begin(run)
             .await
             .map_err(IngestionError::Source)?;
@@ -116,7 +127,22 @@ impl Ingestion {
         for table in tables {
             outcomes.push(self.ingest_table(*table, run, progress).await);
         }
-        Ok(outcomes)
+        let outcome = IngestOutcome {
+            locations,
+            tables: outcomes,
+        };
+        match outcome.nothing_read() {
+            Some(why) if self.knows_nothing().await? => Err(IngestionError::NothingRead(why)),
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Whether no row was ever taken in.
+    async fn knows_nothing(&self) -> Result<bool, IngestionError> {
+        let watermarks = self.ledger.watermarks().await?;
+        Ok(watermarks
+            .iter()
+            .all(|table| table.rows_total <= table.rows_quarantined))
     }
 
     /// The named tables, which must be configured; all configured ones when none are named.
@@ -141,8 +167,8 @@ impl Ingestion {
         tell(0, 0);
         let (report, error) = match self.source.ingest(table, run, &tell).await {
             Ok(report) => {
-                let error = trouble(&report);
-                (report, error)
+                let error = trouble(&report).or_else(|| unread(&report));
+                (report, error.unwrap_or_default())
             }
             Err(error) => (TableReport::default(), error.chain()),
         };
@@ -248,13 +274,36 @@ pub(crate) fn listed(limit: u32) -> u64 {
     })
 }
 
-fn trouble(report: &TableReport) -> String {
+impl IngestOutcome {
+    /// Why the source held nothing that can be read, in words; nothing when it did, and when it could
+    /// not be told: a source that fails may answer the next time.
+    fn nothing_read(&self) -> Option<String> {
+        let empty = self.locations.iter().filter_map(LocationFound::problem);
+        let unread = self.tables.iter().filter_map(|table| {
+            let why = unread(&table.report)?;
+            Some(format!("{}: {why}", table.table))
+        });
+        let problems: Vec<String> = empty.chain(unread).collect();
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+}
+
+fn trouble(report: &TableReport) -> Option<String> {
     match report.trouble.as_slice() {
-        [] => String::new(),
-        [one] => format!("an object could not be read: {one}"),
-        [first, ..] => format!(
+        [] => None,
+        [one] => Some(format!("an object could not be read: {one}")),
+        [first, ..] => Some(format!(
             "{} objects could not be read, the first: {first}",
             report.trouble.len()
-        ),
+        )),
     }
+}
+
+/// Why nothing is known of a table although it has objects.
+fn unread(report: &TableReport) -> Option<String> {
+    let first = report.damaged.first()?;
+    report
+        .watermark
+        .is_none()
+        .then(|| format!("nothing of it could be read: {first}"))
 }

@@ -42,6 +42,46 @@ pub struct TableReport {
     /// Objects that are damaged, each with what is wrong. Their rows are not there before they are
     /// repaired.
     pub damaged: Vec<String>,
+    /// The first row or object that was set aside now: where it is and why.
+    pub first_set_aside: Option<String>,
+}
+
+/// What a place of the source holds at the beginning of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocationFound {
+    /// Its address.
+    pub location: String,
+    /// Objects of Sentinel's tables, and of what the configuration names.
+    pub objects: u64,
+    /// Other objects. They are left alone.
+    pub others: u64,
+    /// The first of the others.
+    pub first_other: Option<String>,
+}
+
+impl LocationFound {
+    /// What is wrong with it, in words; nothing when it holds objects of ours.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let Self {
+            location,
+            objects: 0,
+            others,
+            first_other,
+        } = self
+        else {
+            return None;
+        };
+        let stray = match first_other {
+            None => String::new(),
+            Some(first) => format!(
+                " that are named after a table; {others} others are there, the first {first}: name \
+                 files and folders after their tables, as SecurityIncident.csv, or say what they hold \
+                 in ingestion.files.mappings"
+            ),
+        };
+        Some(format!("0 objects under {location}{stray}"))
+    }
 }
 
 /// Tells how far a table is: units done, units in all (0 while unknown).
@@ -50,14 +90,16 @@ pub type TableProgress<'a> = dyn Fn(usize, usize) + Send + Sync + 'a;
 /// A history that can be brought into the lake table by table.
 #[async_trait]
 pub trait HistorySource: Send + Sync {
-    /// Prepares a run: what is true of the source for all its tables.
+    /// Prepares a run: what is true of the source for all its tables. Tells what its places hold, if
+    /// it has places.
     ///
     /// # Errors
     /// When the source cannot be reached at all.
-    async fn begin(&self, run: Run) -> Result<(), IngestError>;
+    async fn begin(&self, run: Run) -> Result<Vec<LocationFound>, IngestError>;
 
     /// Brings the buckets of one table up to what the source knows at the run's moment. With nothing
-    /// new, nothing is written. Killed at any point and run again, it ends the same.
+    /// new, nothing is written. Killed at any point and run again, it ends the same. Damaged objects
+    /// are named again until they change.
     ///
     /// # Errors
     /// When the table cannot be ingested; other tables are not concerned.
@@ -81,7 +123,7 @@ pub trait HistorySource: Send + Sync {
     ) -> Result<Survey, IngestError>;
 
     /// Reads a part that a survey has named, in the same way as [`HistorySource::ingest`] reads a
-    /// table. Damaged objects that have not changed since are named again.
+    /// table.
     ///
     /// # Errors
     /// When the part cannot be read.

@@ -23,7 +23,7 @@ const HOUR_MS: i64 = 3_600_000;
 const FURTHEST_AHEAD_MS: i64 = 366 * DAY_MS;
 const MAX_LABEL_CHARS: usize = 128;
 /// By which rules rows are read. Objects that were read by others are read anew.
-pub(crate) const RULES: &str = "rules-2";
+pub(crate) const RULES: &str = "rules-3";
 
 const TIME_GENERATED: usize = 0;
 const ARRIVAL_TIME: usize = 1;
@@ -45,6 +45,21 @@ static COLUMNS: LazyLock<HashMap<SentinelTable, Vec<&'static str>>> = LazyLock::
 /// The columns that are read, in the order of [`Record::values`].
 pub(crate) fn columns(table: SentinelTable) -> &'static [&'static str] {
     COLUMNS.get(&table).map_or(&[], Vec::as_slice)
+}
+
+/// Which of the columns hold times.
+pub(crate) fn moments(name: SentinelTable) -> Vec<usize> {
+    let declared = &table(name).columns;
+    let is_moment = |column: &str| {
+        let mut declared = declared.iter();
+        let declared = declared.find(|declared| declared.name == column);
+        declared.is_none_or(|declared| declared.kind == Kind::Moment)
+    };
+    let columns = columns(name).iter().enumerate();
+    columns
+        .filter(|(_, column)| is_moment(column))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// Whether rows are told apart by all their columns.

@@ -296,6 +296,8 @@ fn step_message(step: &RunStep) -> api::RunStep {
         }),
         summary_json,
         error: step.error.clone(),
+        report: step.report(),
+        shortfalls: step.shortfalls(),
     }
 }
 
@@ -305,6 +307,7 @@ fn state_message(state: RunState) -> i32 {
         RunState::Running => api::RunState::Running,
         RunState::Succeeded => api::RunState::Succeeded,
         RunState::Failed => api::RunState::Failed,
+        RunState::Incomplete => api::RunState::Incomplete,
     };
     state.into()
 }

@@ -23,6 +23,7 @@ mod model;
 mod peers;
 mod pipeline;
 mod reconcile;
+mod report;
 mod service;
 mod steps;
 mod storage;

@@ -70,20 +70,31 @@ pub(crate) enum RunState {
     Running,
     Succeeded,
     Failed,
+    /// All steps were done, and a part of what they should have done was not.
+    Incomplete,
 }
 
 impl RunState {
+    const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Incomplete,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
         }
     }
 
     pub(crate) fn has_ended(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Incomplete)
     }
 }
 
@@ -91,7 +102,7 @@ impl FromStr for RunState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed]
+        Self::ALL
             .into_iter()
             .find(|state| state.name() == text)
             .ok_or_else(|| format!("unknown state {text:?}"))

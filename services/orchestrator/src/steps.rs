@@ -196,8 +196,8 @@ impl<S: StepServices> StepHandler<S> {
                 .metrics
                 .step(step.step, finished - started);
         }
-        if run.state == RunState::Succeeded {
-            self.orchestrator.metrics.run(run.kind, RunState::Succeeded);
+        if run.state.has_ended() {
+            self.orchestrator.metrics.run(run.kind, run.state);
         }
     }
 

@@ -26,6 +26,7 @@ mod sessions;
 mod sources;
 mod storage;
 mod surges;
+mod waiting;
 mod watchlist;
 mod withdrawal;
 mod withdrawal_grpc;
@@ -53,6 +54,7 @@ use crate::service::Scorer;
 use crate::sessions::Sessions;
 use crate::sources::{FeatureStore, Trainer};
 use crate::storage::Store;
+use crate::waiting::ScorerRows;
 use crate::withdrawal_grpc::WithdrawalGrpc;
 use crate::write_back::WriteBack;
 
@@ -99,6 +101,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         audit_wake: Arc::clone(&audit_wake),
         clock: Arc::clone(&ctx.clock),
     };
+    let waiting = Arc::new(ScorerRows::new(store.clone(), &config));
     let scorer = Scorer {
         champions: Arc::new(Trainer::new(ctx.peers.trainer())),
         frames: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
@@ -115,7 +118,9 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
             .max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
     )
     .add_service(WithdrawalServiceServer::new(withdrawals))
-    .add_service(WriteBackServiceServer::new(WriteBackGrpc::new(batches)));
+    .add_service(WriteBackServiceServer::new(WriteBackGrpc::new(
+        batches, waiting,
+    )));
     let watchlist = config.watchlist_keeper(ctx, &store, &write_back)?;
     let heeds_kill_switch = write_back.announces_windows() || watchlist.is_some();
     let kill_switch = kill_switch::watch(

@@ -1,7 +1,7 @@
 //! Rows of `PredictiveAlerting_CL` and `Predicted_Attack_Surge_CL`.
 
-use chrono::SecondsFormat;
 use foretide_domain::CapacityKind;
+use foretide_logs_ingestion::azure_time;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Forecast, RiskWindow, SeriesForecast, row_key};
@@ -24,19 +24,18 @@ pub(crate) const KEPT_OF_WINDOW: [&str; 8] = [
 /// One row an hour of the series.
 pub(crate) fn render(forecast: &Forecast, series: &SeriesForecast) -> Vec<Value> {
     let validity = forecast.validity_of(series).name();
-    let moment =
-        |moment: chrono::DateTime<chrono::Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     (0..series.points.hours())
         .map(|ahead| {
             let hour = forecast.hour(ahead);
             let [q025, q100, q500, q900, q975] = series.points.quantiles[ahead].values();
             json!({
-                "TimeGenerated": moment(forecast.issued_at),
+                "TimeGenerated": azure_time(forecast.issued_at),
+                "IssuedAt": azure_time(forecast.issued_at),
                 "RunId": forecast.run_id.to_string(),
                 "ForecastId": forecast.id.to_string(),
                 "UseCase": forecast.use_case.as_str(),
                 "SeriesId": series.series_id.to_string(),
-                "TargetTime": moment(hour),
+                "TargetTime": azure_time(hour),
                 "Predicted": series.points.mean[ahead],
                 "Q025": q025,
                 "Q10": q100,
@@ -49,7 +48,7 @@ pub(crate) fn render(forecast: &Forecast, series: &SeriesForecast) -> Vec<Value>
                 "ModelKind": series.model_kind,
                 "Completeness": forecast.completeness,
                 "Validity": validity,
-                "ValidUntil": moment(forecast.valid_until),
+                "ValidUntil": azure_time(forecast.valid_until),
                 "Drivers": drivers(forecast, series, ahead),
                 "IdempotencyKey": row_key(forecast.id, &series.series_id, hour).to_string(),
             })
@@ -69,15 +68,14 @@ fn drivers(forecast: &Forecast, series: &SeriesForecast, ahead: usize) -> Map<St
 
 /// The row of a predicted window.
 pub(crate) fn render_window(window: &RiskWindow) -> Value {
-    let moment =
-        |moment: chrono::DateTime<chrono::Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let drivers: Map<String, Value> = window
         .drivers
         .iter()
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
     json!({
-        "TimeGenerated": moment(window.issued_at),
+        "TimeGenerated": azure_time(window.issued_at),
+        "IssuedAt": azure_time(window.issued_at),
         "RunId": window.run_id.to_string(),
         "ForecastId": window.forecast_id.to_string(),
         "WindowId": window.id.to_string(),
@@ -85,8 +83,8 @@ pub(crate) fn render_window(window: &RiskWindow) -> Value {
         "SeriesId": window.series_id.to_string(),
         // one open incident a scope
         "Scope": window.series_id.to_string(),
-        "WindowStart": moment(window.span.start),
-        "WindowEnd": moment(window.span.end),
+        "WindowStart": azure_time(window.span.start),
+        "WindowEnd": azure_time(window.span.end),
         "Probability": window.probability,
         "Expected": window.expected,
         "Capacity": window.capacity,

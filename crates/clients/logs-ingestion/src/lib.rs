@@ -3,6 +3,7 @@
 mod chunks;
 mod data_collector;
 mod error;
+mod moment;
 mod probe;
 mod sink;
 mod tombstone;
@@ -26,6 +27,7 @@ use url::Url;
 
 pub use data_collector::{DataCollectorClient, DataCollectorConfig};
 pub use error::{ConfigError, UploadError};
+pub use moment::{ISSUED_AT, TIME_GENERATED, TimelyRows, azure_time};
 pub use probe::{ProbePace, RowFinder};
 pub use sink::{RowSink, table_of};
 pub use tombstone::{IDEMPOTENCY_KEY, WITHDRAWN, tombstone};

@@ -1,7 +1,9 @@
 //! Rows that take back earlier ones: a table that is only appended to has no other way.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+
+use crate::{ISSUED_AT, TIME_GENERATED, azure_time};
 
 /// Column that is the same for a row that was sent twice, and for the row that takes it back.
 pub const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
@@ -10,7 +12,7 @@ pub const WITHDRAWN: &str = "Withdrawn";
 
 /// The row that takes back an earlier one.
 ///
-/// Readers keep the newest row a key (`summarize arg_max(TimeGenerated, *) by IdempotencyKey`) and leave
+/// Readers keep the newest row a key (`summarize arg_max(IssuedAt, *) by IdempotencyKey`) and leave
 /// out those that are withdrawn. What identifies the row (`kept`) is repeated, so that it is found by it.
 ///
 /// Nothing when the row has no key: it cannot be taken back.
@@ -18,7 +20,8 @@ pub const WITHDRAWN: &str = "Withdrawn";
 pub fn tombstone(row: &Value, kept: &[&str], at: DateTime<Utc>) -> Option<Value> {
     let key = row.get(IDEMPOTENCY_KEY)?.as_str()?;
     let mut stone = json!({
-        "TimeGenerated": at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        TIME_GENERATED: azure_time(at),
+        ISSUED_AT: azure_time(at),
         IDEMPOTENCY_KEY: key,
         WITHDRAWN: true,
     });
@@ -41,7 +44,8 @@ mod tests {
         assert_eq!(
             tombstone(&row, &["RunId", "UseCase"], at),
             Some(json!({
-                "TimeGenerated": "2026-11-23T10:00:00Z",
+                "TimeGenerated": "2026-11-23T10:00:00.0000000Z",
+                "IssuedAt": "2026-11-23T10:00:00.0000000Z",
                 "IdempotencyKey": "k",
                 "Withdrawn": true,
                 "RunId": "r",

@@ -67,7 +67,7 @@ fn take(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> 
     let moment = text(headers, "time-generated-field");
     let rows = rows.into_iter().map(|row| {
         let mut stored = suffixed(row, moment);
-        if stored.get("TimeGenerated").is_none_or(Value::is_null) {
+        if super::is_replaced(stored.get("TimeGenerated"), now) {
             let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
             stored.insert("TimeGenerated".to_owned(), now.into());
         }

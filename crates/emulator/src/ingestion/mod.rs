@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State as Shared};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -48,8 +48,7 @@ pub(crate) async fn upload(
     let mut rows = rows_of(&headers, &body)?;
     for row in &mut rows {
         columns::fit(row, &stream.columns);
-        // the service fills the one column that every row must have
-        if row.get("TimeGenerated").is_none_or(Value::is_null) {
+        if is_replaced(row.get("TimeGenerated"), now) {
             row["TimeGenerated"] = now.to_rfc3339_opts(SecondsFormat::Millis, true).into();
         }
     }
@@ -59,6 +58,15 @@ pub(crate) async fn upload(
     }
     store(&state, &stream, rows, effects.late_ms)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether the arrival takes the place of a row's `TimeGenerated`: it is missing, more than two days
+/// old, or more than a day ahead.
+fn is_replaced(generated: Option<&Value>, now: DateTime<Utc>) -> bool {
+    let moment = generated.and_then(Value::as_str);
+    let moment = moment.and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    moment
+        .is_none_or(|moment| moment < now - TimeDelta::days(2) || moment > now + TimeDelta::days(1))
 }
 
 fn store(

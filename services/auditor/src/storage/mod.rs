@@ -13,7 +13,7 @@ use foretide_domain::{ForecastId, Phase, RunId, SeriesId, TimeSpan, UseCaseId};
 use foretide_forecasting::risk::SettledWindow;
 use foretide_migrations::auditor::Migrator;
 use foretide_migrations::{MigrateError, migrate};
-use foretide_write_back::Batches;
+use foretide_write_back::{Batches, Waiting};
 use tokio::sync::Mutex;
 
 use crate::error::AuditorError;
@@ -255,6 +255,11 @@ impl Storage {
                 Box::pin(async move { queries::outbox::settle(transaction, &rows, &fate).await })
             })
             .await
+    }
+
+    /// Rows that wait, by reason; `table` is where they go.
+    pub(crate) async fn rows_waiting(&self, table: &str) -> Result<Vec<Waiting>, DbError> {
+        queries::outbox::waiting(self.database.connection(), table).await
     }
 
     pub(crate) async fn row_counts(&self, run_id: RunId) -> Result<OutboxCounts, AuditorError> {

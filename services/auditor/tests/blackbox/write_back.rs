@@ -73,8 +73,8 @@ async fn one_row_an_evaluation_is_delivered() {
     assert_eq!(row["RunId"], evaluation.run_id);
     assert_eq!(row["SeriesId"], TOTAL);
     assert_eq!(row["Phase"], "shadow");
-    assert_eq!(row["ModelVersion"], 3);
-    assert_eq!(row["TimeGenerated"], "2026-01-09T06:00:00.000Z");
+    assert_eq!(row["ModelVersion"], "3");
+    assert_eq!(row["IssuedAt"], "2026-01-09T06:00:00.0000000Z");
     for column in [
         "UseCase",
         "Mae",

@@ -8,6 +8,7 @@ use foretide_api::orchestration::v1::{
     CalendarEntry, DeadLetter, GetCalendarRequest, GetRunRequest, ListDeadLettersRequest,
     ListRunsRequest, Run, RunState, RunStep,
 };
+use foretide_api::writeback::v1::{ListBatchesRequest, WaitingRows};
 use http::StatusCode;
 
 use crate::calls::{Answer, request, required};
@@ -64,6 +65,7 @@ struct RunPage {
     queued_at: Option<Moment>,
     finished_at: Option<Moment>,
     steps: Vec<StepRow>,
+    delivery: Vec<String>,
 }
 
 struct StepRow {
@@ -74,6 +76,8 @@ struct StepRow {
     attempts: u32,
     progress: String,
     summary: String,
+    report: Vec<String>,
+    shortfalls: Vec<String>,
     error: String,
 }
 
@@ -123,6 +127,7 @@ pub(crate) async fn show(
         .get_run(request(GetRunRequest { run_id }))
         .await;
     let run = required(SERVICE, "run", answer.of(SERVICE)?.run)?;
+    let delivery = delivery(&session, &run.run_id).await;
     let mut frame = Frame::new(format!("Run {}", run.kind), Section::Runs, &session);
     if matches!(run.state(), RunState::Queued | RunState::Running) {
         frame.refresh_seconds = Some(REFRESH_SECONDS);
@@ -132,13 +137,57 @@ pub(crate) async fn show(
         queued_at: format::moment(run.queued_at),
         finished_at: format::moment(run.finished_at),
         steps: run.steps.iter().map(step_row).collect(),
+        delivery,
         run: run_row(&run),
     };
     Ok(page::render(StatusCode::OK, &page))
 }
 
+/// What of a run's rows the workspace has, what of all rows waits, and why. The page is there without,
+/// and says so.
+async fn delivery(session: &Session, run_id: &str) -> Vec<String> {
+    let asked = || {
+        request(ListBatchesRequest {
+            run_id: run_id.to_owned(),
+            limit: 0,
+        })
+    };
+    let (mut scorer, mut auditor) = (
+        session.peers.scorer_write_back(),
+        session.peers.auditor_write_back(),
+    );
+    let answers = tokio::join!(scorer.list_batches(asked()), auditor.list_batches(asked()));
+    let mut lines = Vec::new();
+    for (service, answer) in [("scorer", answers.0), ("auditor", answers.1)] {
+        let Ok(answer) = answer else {
+            lines.push(format!(
+                "The {service} does not answer: what it has delivered is not known."
+            ));
+            continue;
+        };
+        let answer = answer.into_inner();
+        let batches = answer.batches.iter();
+        lines.extend(batches.map(|batch| {
+            let (rows, table, state) = (batch.rows, &batch.table, &batch.state);
+            format!("Delivered: {rows} rows of {table} ({state}).")
+        }));
+        lines.extend(answer.waiting.iter().map(waiting));
+    }
+    lines
+}
+
+fn waiting(rows: &WaitingRows) -> String {
+    let what = if rows.refused { "Refused" } else { "Waiting" };
+    let why = match rows.problem.as_str() {
+        "" => "they are sent next",
+        why => why,
+    };
+    format!("{what}: {} rows of {}: {why}", rows.rows, rows.table)
+}
+
 fn run_row(run: &Run) -> RunRow {
     let failed = run.steps.iter().find(|step| !step.error.is_empty());
+    let mut shortfalls = run.steps.iter().flat_map(|step| &step.shortfalls);
     RunRow {
         id: run.run_id.clone(),
         kind: format::words(&run.kind),
@@ -149,6 +198,7 @@ fn run_row(run: &Run) -> RunRow {
         started_by: run.started_by.clone(),
         problem: failed
             .map(|step| format!("{}: {}", step.step, step.error))
+            .or_else(|| shortfalls.next().cloned())
             .unwrap_or_default(),
     }
 }
@@ -190,6 +240,8 @@ fn step_row(step: &RunStep) -> StepRow {
         } else {
             format::pretty_json(&step.summary_json)
         },
+        report: step.report.clone(),
+        shortfalls: step.shortfalls.clone(),
         error: step.error.clone(),
     }
 }
@@ -219,6 +271,7 @@ fn badge(state: RunState) -> StateBadge {
         RunState::Running => ("running", "active"),
         RunState::Succeeded => ("succeeded", "good"),
         RunState::Failed => ("failed", "bad"),
+        RunState::Incomplete => ("incomplete", "bad"),
     };
     StateBadge { word, class }
 }

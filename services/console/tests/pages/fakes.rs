@@ -6,6 +6,7 @@ mod champions;
 mod forecasts;
 mod proposals;
 mod runs;
+mod write_back;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -89,6 +90,7 @@ impl Fakes {
             .add_service(scoring::scoring_service_server::ScoringServiceServer::new(
                 self.clone(),
             ))
+            .add_service(write_back::server(self.clone()))
             .add_service(training::training_service_server::TrainingServiceServer::new(self));
         tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
         address
@@ -132,6 +134,8 @@ impl Fakes {
             } else {
                 HOSTILE.to_owned()
             },
+            report: vec!["read: 40 rows of 2 objects".to_owned()],
+            shortfalls: vec![format!("not read: {HOSTILE}")],
         };
         orchestration::Run {
             run_id: RUN_ID.to_owned(),

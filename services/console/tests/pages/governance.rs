@@ -13,6 +13,10 @@ async fn a_run_shows_its_steps_and_loads_itself_again_only_while_it_goes_on() {
     failed.shows("<span class=\"badge bad\">failed</span>");
     failed.shows("60 min");
     failed.shows("&#34;rows&#34;: 216");
+    failed.shows("read: 40 rows of 2 objects");
+    failed.shows("not read: ");
+    failed.shows("Delivered: 72 rows of PredictiveAlerting_CL (visible).");
+    failed.shows("Waiting: 5 rows of AI_Governance_CL: ");
     failed.hides("http-equiv");
     desk.fakes.story().run_is_running = true;
     let running = desk.open(&path).await;

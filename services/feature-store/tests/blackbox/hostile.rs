@@ -133,7 +133,7 @@ async fn hours_have_bounds() {
 #[tokio::test]
 async fn an_empty_lake_tells_to_run_ingest_first() {
     let mut workspace = Workspace::empty().await;
-    let words = ["incidents", "run ingest first"];
+    let words = ["incidents", "ingest has read no row"];
     let refusal = workspace.train_as_of(hour(1, 0)).await.unwrap_err();
     assert_refused(&refusal, Code::FailedPrecondition, &words);
     let refusal = workspace

@@ -135,7 +135,7 @@ async fn before_anything_was_known_ingest_must_run_first() {
         .unwrap_err();
     assert_eq!(refusal.code(), Code::FailedPrecondition);
     assert!(
-        refusal.message().contains("run ingest first"),
+        refusal.message().contains("ingest has read no row"),
         "{}",
         refusal.message()
     );

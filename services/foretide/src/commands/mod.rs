@@ -9,6 +9,7 @@ mod emulator;
 mod pipeline;
 pub(crate) mod pseudonyms;
 mod queries;
+mod run_end;
 mod runs;
 mod server;
 mod setup;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use foretide_api::capacity_kind;
-use foretide_api::orchestration::v1::{Run, RunState, StartRunRequest, WatchRunRequest};
+use foretide_api::orchestration::v1::{Run, RunState, RunStep, StartRunRequest, WatchRunRequest};
 use foretide_api::scoring::v1::{
     GetForecastRequest, ListJudgedWindowsRequest, ListRiskWindowsRequest,
 };
@@ -10,7 +10,8 @@ use foretide_domain::CapacityKind;
 use foretide_service_runtime::Peers;
 
 use crate::cli::RunArgs;
-use crate::commands::track_record;
+use crate::commands::run_end::Delivery;
+use crate::commands::{run_end, track_record};
 use crate::config::{Config, ListenConfig};
 use crate::connection::{self, plainly};
 use crate::process::{self, Running};
@@ -21,8 +22,12 @@ use crate::render::{minute, table};
 pub(super) async fn run(args: &RunArgs, config: Config) -> anyhow::Result<()> {
     let (peers, local) = Box::pin(connect_or_start(args, config)).await?;
     let outcome = async {
-        watch(&peers, request("forecast", args)).await?;
-        print_forecasts(&peers, args.use_case.as_deref()).await
+        let run = watch(&peers, request("forecast", args)).await?;
+        if run.state() != RunState::Failed {
+            print_forecasts(&peers, args.use_case.as_deref()).await?;
+        }
+        let delivery = Delivery::of_run(&peers, &run.run_id).await?;
+        run_end::tell(&run, &delivery)
     }
     .await;
     finish(outcome, local).await
@@ -33,10 +38,8 @@ pub(super) async fn backfill(args: &RunArgs, config: Config) -> anyhow::Result<(
     let (peers, local) = Box::pin(connect_or_start(args, config)).await?;
     let outcome = async {
         let run = watch(&peers, request("refresh", args)).await?;
-        for step in &run.steps {
-            println!("{}: {}", step.step, step.summary_json);
-        }
-        Ok(())
+        // these steps write nothing back
+        run_end::tell(&run, &Delivery::default())
     }
     .await;
     finish(outcome, local).await
@@ -76,15 +79,24 @@ async fn finish(outcome: anyhow::Result<()>, local: Option<Running>) -> anyhow::
     outcome
 }
 
-/// Starts a run and shows its steps until it has ended.
+/// Starts a run and shows its steps until it has ended, well or not.
 pub(super) async fn watch(peers: &Peers, request: StartRunRequest) -> anyhow::Result<Run> {
     let mut bars = StepBars::new();
     follow(peers, request, |run| bars.show(run)).await
 }
 
-/// Starts a run and waits until it has ended.
+/// Starts a run and waits until it has ended, in full or in part.
 pub(super) async fn run_quietly(peers: &Peers, request: StartRunRequest) -> anyhow::Result<Run> {
-    follow(peers, request, |_| {}).await
+    follow(peers, request, |_| {}).await.and_then(done)
+}
+
+/// The run, unless it has failed.
+pub(super) fn done(run: Run) -> anyhow::Result<Run> {
+    let failed = |step: &&RunStep| step.state() == RunState::Failed;
+    match run.steps.iter().find(failed) {
+        Some(step) => bail!("run {} failed at {}: {}", run.run_id, step.step, step.error),
+        None => Ok(run),
+    }
 }
 
 async fn follow(
@@ -114,17 +126,7 @@ async fn follow(
             last = Some(run);
         }
     }
-    let run = last.with_context(|| format!("run {run_id} could not be watched"))?;
-    if run.state() == RunState::Failed {
-        let failed = run
-            .steps
-            .iter()
-            .find(|step| step.state() == RunState::Failed);
-        let (step, error) =
-            failed.map_or(("?", ""), |step| (step.step.as_str(), step.error.as_str()));
-        bail!("run {run_id} failed at {step}: {error}");
-    }
-    Ok(run)
+    last.with_context(|| format!("run {run_id} could not be watched"))
 }
 
 /// What the newest forecasts say, in a few lines.

@@ -92,6 +92,7 @@ pub(super) fn state_word(state: RunState) -> &'static str {
         RunState::Running => "running",
         RunState::Succeeded => "succeeded",
         RunState::Failed => "failed",
+        RunState::Incomplete => "incomplete",
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use foretide_api::writeback::v1::{Batch, ListBatchesRequest, WithdrawForecastRequest};
 
 use crate::cli::{CallerArgs, Format, OutputArgs};
+use crate::commands::run_end::waiting_line;
 use crate::config::Config;
 use crate::connection::{self, plainly};
 use crate::render::{minute, print, printable};
@@ -52,13 +53,20 @@ pub(super) async fn run(command: WriteBackCommand, config: &Config) -> anyhow::R
                 run_id: run.unwrap_or_default(),
                 limit,
             };
-            let mut batches = Vec::new();
+            let (mut batches, mut waiting) = (Vec::new(), Vec::new());
             for mut client in [peers.scorer_write_back(), peers.auditor_write_back()] {
                 let answer = client.list_batches(request.clone()).await;
                 let of_service = answer.map_err(|status| plainly(&status))?.into_inner();
                 batches.extend(of_service.batches);
+                waiting.extend(of_service.waiting);
             }
-            show(&batches, output.format)
+            show(&batches, output.format)?;
+            if output.format == Format::Table {
+                for rows in &waiting {
+                    println!("{}", printable(&waiting_line(rows)));
+                }
+            }
+            Ok(())
         }
         WriteBackCommand::Withdraw {
             forecast_id,

@@ -177,7 +177,7 @@ impl Ingestion {
             run_id: id,
             as_of: self.now(),
         };
-        self.source.begin(run).await
+        self.source.begin(run).await.map(drop)
     }
 
     /// Reads a part. It counts as of now, and always as of later than what is known of its table,

@@ -8,7 +8,7 @@ use foretide_domain::{SentinelTable, TimeSpan, floor_day};
 use super::layout::Format;
 use super::reading::unread_bytes;
 use super::sample::rows_per_byte;
-use super::{FilesSource, Found, Unchanged};
+use super::{FilesSource, Found};
 use crate::backfill::{Expected, Origin, PlannedPart, Scope, Survey};
 use crate::source::{IngestError, Run, TableProgress, TableReport};
 
@@ -30,7 +30,7 @@ impl FilesSource {
         let known = self.recorder.ledger().objects(table).await?;
         let objects = listing.tables.get(&table).into_iter().flatten();
         let objects = objects.filter(|found| day_of(found).is_none_or(|day| span.contains(day)));
-        let tasks = self.tasks(objects, &known, run, Unchanged::DueOrDamaged);
+        let tasks = self.tasks(objects, &known, run);
         let mut bytes: BTreeMap<(DateTime<Utc>, String, Alike), u64> = BTreeMap::new();
         let mut alike: BTreeMap<Alike, Vec<&Found>> = BTreeMap::new();
         for (found, task, _) in &tasks {
@@ -107,7 +107,7 @@ impl FilesSource {
         let paths: Vec<&str> = own.iter().map(|found| found.path.as_str()).collect();
         let ledger = self.recorder.ledger();
         let known = ledger.objects_at(scope.table, &paths).await?;
-        let tasks = self.tasks(own.into_iter(), &known, run, Unchanged::DueOrDamaged);
+        let tasks = self.tasks(own.into_iter(), &known, run);
         self.read_all(scope.table, run, tasks, progress).await
     }
 }

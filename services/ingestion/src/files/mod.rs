@@ -6,6 +6,7 @@
 //! and rows behind it that were taken are not taken again.
 
 mod backfill;
+mod csv;
 mod layout;
 mod lines;
 mod object;
@@ -23,7 +24,7 @@ use foretide_domain::{RunId, SentinelTable, TimeSpan};
 use foretide_lake::{LakeConfig, LakeError, open_object_store};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{GetResult, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
 use self::layout::{Format, Kind, Placed, classify, export_job, export_table};
@@ -32,12 +33,12 @@ use self::plan::ReadPlan;
 use self::reading::{
     Reading, is_damaged, is_read_by_these_rules, is_refused, is_unchanged, resume_of, take,
 };
-use self::taker::{Resume, millis};
+use self::taker::{Findings, Resume, millis};
 use crate::backfill::{Scope, Survey};
 use crate::config::FilesConfig;
 use crate::pseudonym::Pseudonyms;
 use crate::recorder::{Batch, Recorder};
-use crate::source::{HistorySource, IngestError, Run, TableProgress, TableReport};
+use crate::source::{HistorySource, IngestError, LocationFound, Run, TableProgress, TableReport};
 use crate::storage::ObjectState;
 use crate::tables::RULES;
 
@@ -51,6 +52,7 @@ const BATCH_OBJECTS: usize = 20_000;
 /// A place with exported tables.
 struct Location {
     store: Arc<dyn ObjectStore>,
+    url: String,
     /// Stands before the paths of its objects: `am-<table>/` for the container of one table.
     prefix: String,
 }
@@ -71,15 +73,7 @@ struct Listing {
     tables: HashMap<SentinelTable, Vec<Found>>,
     /// Export jobs of which nothing tells the table.
     unknown_jobs: BTreeSet<String>,
-}
-
-/// What is read of objects that have not changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unchanged {
-    /// Rows that are due now.
-    Due,
-    /// Those, and what is wrong with damaged ones.
-    DueOrDamaged,
+    locations: Vec<LocationFound>,
 }
 
 /// An object of ours.
@@ -110,6 +104,7 @@ impl FilesSource {
             .map(|location| {
                 Ok(Location {
                     store: open_object_store(location)?,
+                    url: location.url.clone(),
                     prefix: prefix_of(location),
                 })
             })
@@ -126,6 +121,12 @@ impl FilesSource {
     async fn list(&self) -> Result<Listing, IngestError> {
         let mut listing = Listing::default();
         for (index, location) in self.locations.iter().enumerate() {
+            let mut holds = LocationFound {
+                location: location.url.clone(),
+                objects: 0,
+                others: 0,
+                first_other: None,
+            };
             let mut objects = location.store.list(None);
             while let Some(meta) = objects
                 .try_next()
@@ -134,12 +135,22 @@ impl FilesSource {
             {
                 let path = format!("{}{}", location.prefix, meta.location);
                 match self.found(index, path, meta) {
-                    Ok((table, found)) => listing.tables.entry(table).or_default().push(found),
-                    Err(path) => listing
-                        .unknown_jobs
-                        .extend(export_job(&path).map(|job| job.id.to_owned())),
+                    Ok((table, found)) => {
+                        holds.objects += 1;
+                        listing.tables.entry(table).or_default().push(found);
+                    }
+                    Err(path) => {
+                        holds.others += 1;
+                        listing
+                            .unknown_jobs
+                            .extend(export_job(&path).map(|job| job.id.to_owned()));
+                        if holds.first_other.as_ref().is_none_or(|first| path < *first) {
+                            holds.first_other = Some(path);
+                        }
+                    }
                 }
             }
+            listing.locations.push(holds);
         }
         for objects in listing.tables.values_mut() {
             objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -164,13 +175,23 @@ impl FilesSource {
         let found = Found {
             path,
             location,
-            etag: version_of(&meta),
+            etag: self.version_of(&meta, placed.format),
             at: meta.location,
             size: meta.size,
             modified: meta.last_modified,
             placed,
         };
         Ok((table, found))
+    }
+
+    /// By which an object is known to be the same, read by the same rules.
+    fn version_of(&self, meta: &ObjectMeta, format: Format) -> String {
+        let version = meta.e_tag.clone();
+        let version = version.unwrap_or_else(|| meta.last_modified.to_rfc3339());
+        match self.config.date_order {
+            Some(order) if format == Format::Csv => format!("{RULES} {version} {order:?}"),
+            _ => format!("{RULES} {version}"),
+        }
     }
 
     /// What [`HistorySource::begin`] has found for the run; found anew when another run has begun
@@ -194,14 +215,9 @@ impl FilesSource {
         Ok(listing)
     }
 
-    /// How to read an object now; nothing when there is nothing new in it.
-    fn task(
-        &self,
-        found: &Found,
-        known: Option<&ObjectState>,
-        run: Run,
-        unchanged: Unchanged,
-    ) -> Option<Task> {
+    /// How to read an object now; nothing when there is nothing new in it. What is wrong with a damaged
+    /// one is told as long as it is damaged.
+    fn task(&self, found: &Found, known: Option<&ObjectState>, run: Run) -> Option<Task> {
         let as_of = millis(run.as_of);
         if found.placed.folder_time.is_some_and(|time| time > as_of) {
             return None;
@@ -209,7 +225,7 @@ impl FilesSource {
         let (resume, head) = match known {
             None => (Resume::default(), String::new()),
             Some(known) if is_unchanged(known, found) => {
-                if unchanged == Unchanged::DueOrDamaged && is_damaged(known, found) {
+                if is_damaged(known, found) {
                     (resume_of(known), String::new())
                 } else if known.consumed >= known.seen || run.as_of <= known.read_as_of {
                     return None;
@@ -238,6 +254,7 @@ impl FilesSource {
             ),
             resume,
             head,
+            dates: None,
             is_settled: found.modified + settle < run.as_of,
             size: found.size,
         })
@@ -288,12 +305,11 @@ impl FilesSource {
         objects: impl Iterator<Item = &'a Found>,
         known: &HashMap<String, ObjectState>,
         run: Run,
-        unchanged: Unchanged,
     ) -> Vec<(Found, Task, bool)> {
         objects
             .filter_map(|found| {
                 let known = known.get(&found.path);
-                let task = self.task(found, known, run, unchanged)?;
+                let task = self.task(found, known, run)?;
                 let is_known = known
                     .is_some_and(|known| is_unchanged(known, found) && is_damaged(known, found));
                 Some((found.clone(), task, is_known))
@@ -303,14 +319,7 @@ impl FilesSource {
 
     async fn read(&self, found: Found, task: Task, is_known: bool) -> Result<Reading, IngestError> {
         let start = task.resume;
-        let got = self.locations[found.location].store.get(&found.at).await;
-        let outcome = match got {
-            Err(error) => Err(ObjectError::Store(error.to_string())),
-            Ok(result) => {
-                let runtime = Handle::current();
-                tokio::task::spawn_blocking(move || object::read(result, task, &runtime)).await?
-            }
-        };
+        let outcome = self.findings(&found, task).await?;
         Ok(Reading {
             found,
             start,
@@ -318,13 +327,45 @@ impl FilesSource {
             outcome,
         })
     }
+
+    async fn findings(
+        &self,
+        found: &Found,
+        mut task: Task,
+    ) -> Result<Result<(Findings, String), ObjectError>, IngestError> {
+        if task.format == Format::Csv {
+            let judge = task.clone();
+            let judge = move |got, runtime: &Handle| object::judge_dates(got, &judge, runtime);
+            match self.on_thread(found, judge).await? {
+                Ok(order) => task.dates = order,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        self.on_thread(found, move |got, runtime| object::read(got, task, runtime))
+            .await
+    }
+
+    /// Works on an object's bytes on a thread that may block.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        found: &Found,
+        work: impl FnOnce(GetResult, &Handle) -> Result<T, ObjectError> + Send + 'static,
+    ) -> Result<Result<T, ObjectError>, IngestError> {
+        let got = self.locations[found.location].store.get(&found.at).await;
+        match got {
+            Err(error) => Ok(Err(ObjectError::Store(error.to_string()))),
+            Ok(got) => {
+                let runtime = Handle::current();
+                Ok(tokio::task::spawn_blocking(move || work(got, &runtime)).await?)
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl HistorySource for FilesSource {
-    async fn begin(&self, run: Run) -> Result<(), IngestError> {
-        self.begin_listing(run).await?;
-        Ok(())
+    async fn begin(&self, run: Run) -> Result<Vec<LocationFound>, IngestError> {
+        Ok(self.begin_listing(run).await?.locations.clone())
     }
 
     async fn ingest(
@@ -336,7 +377,7 @@ impl HistorySource for FilesSource {
         let listing = self.listed(run).await?;
         let known = self.recorder.ledger().objects(table).await?;
         let objects = listing.tables.get(&table).into_iter().flatten();
-        let tasks = self.tasks(objects, &known, run, Unchanged::Due);
+        let tasks = self.tasks(objects, &known, run);
         self.read_all(table, run, tasks, progress).await
     }
 
@@ -357,13 +398,6 @@ impl HistorySource for FilesSource {
     ) -> Result<TableReport, IngestError> {
         self.read_part(scope, run, progress).await
     }
-}
-
-/// By which an object is known to be the same, read by the same rules.
-fn version_of(meta: &ObjectMeta) -> String {
-    let version = meta.e_tag.clone();
-    let version = version.unwrap_or_else(|| meta.last_modified.to_rfc3339());
-    format!("{RULES} {version}")
 }
 
 fn unreachable(error: &object_store::Error) -> IngestError {

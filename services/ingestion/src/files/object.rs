@@ -15,11 +15,12 @@ use polars::prelude::*;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
+use super::csv::{csv, judged};
 use super::layout::Format;
-use super::lines::{fields, next_line, next_record};
+use super::lines::next_line;
 use super::plan::ReadPlan;
 use super::taker::{Findings, Resume, Taker};
-use crate::rows::{Reason, Record, Refusal, Scalar, parse_line};
+use crate::rows::{DateOrder, Reason, Record, Refusal, Scalar, parse_line};
 
 /// Bytes at the beginning by which a replaced object is told from a grown one.
 pub(super) const HEAD_BYTES: u64 = 1024;
@@ -46,6 +47,8 @@ pub(super) struct Task {
     pub(super) resume: Resume,
     /// The head found last time, `length:hash`; empty when it is new.
     pub(super) head: String,
+    /// Which number of dates that end with their year is the day; judged beforehand.
+    pub(super) dates: Option<DateOrder>,
     /// Whether an open last line will not be completed any more.
     pub(super) is_settled: bool,
     pub(super) size: u64,
@@ -75,23 +78,34 @@ pub(super) fn read(
     Ok((findings, head))
 }
 
+/// Judges how the dates of a CSV object are written.
+pub(super) fn judge_dates(
+    result: GetResult,
+    task: &Task,
+    runtime: &Handle,
+) -> Result<Option<DateOrder>, ObjectError> {
+    let source = Source::open(result, runtime)?;
+    judged(&mut unpacked(source.rewound(Vec::new()), task), task)
+}
+
 fn text(raw: Box<dyn BufRead>, task: &Task) -> Result<Findings, ObjectError> {
-    let limit = task.size.saturating_mul(MAX_INFLATION) + INFLATION_ALLOWANCE;
-    let mut reader: Box<dyn BufRead> = if task.gzip {
-        Box::new(BufReader::with_capacity(
-            64 * 1024,
-            Limited {
-                inner: MultiGzDecoder::new(raw),
-                left: limit,
-            },
-        ))
-    } else {
-        raw
-    };
+    let mut reader = unpacked(raw, task);
     match task.format {
         Format::Csv => csv(&mut reader, task),
         _ => json_lines(&mut reader, 0, task),
     }
+}
+
+fn unpacked(raw: Box<dyn BufRead>, task: &Task) -> Box<dyn BufRead> {
+    if !task.gzip {
+        return raw;
+    }
+    let limit = task.size.saturating_mul(MAX_INFLATION) + INFLATION_ALLOWANCE;
+    let inner = Limited {
+        inner: MultiGzDecoder::new(raw),
+        left: limit,
+    };
+    Box::new(BufReader::with_capacity(64 * 1024, inner))
 }
 
 fn json_lines(text: &mut dyn BufRead, start: u64, task: &Task) -> Result<Findings, ObjectError> {
@@ -121,53 +135,7 @@ fn json_lines(text: &mut dyn BufRead, start: u64, task: &Task) -> Result<Finding
     Ok(taker.finish(position, lines))
 }
 
-fn csv(text: &mut dyn BufRead, task: &Task) -> Result<Findings, ObjectError> {
-    let mut taker = Taker::new(&task.plan, task.resume);
-    let mut buffer = Vec::with_capacity(4096);
-    let mut header: Option<Vec<Option<usize>>> = None;
-    let (mut position, mut lines) = (0, 0);
-    while let Some(record) = next_record(text, &mut buffer).map_err(|error| broken(task, &error))? {
-        let (begin, first_line) = (position, lines + 1);
-        position += record.length;
-        lines += record.breaks.max(1);
-        if buffer.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let Some(places) = &header else {
-            header = Some(header_of(&buffer, task)?);
-            continue;
-        };
-        if record.is_oversized {
-            let refusal = Refusal::of_row(Reason::OversizedLine, &buffer);
-            taker.row(begin, first_line, Err(refusal), &buffer);
-            continue;
-        }
-        let parts = fields(&buffer);
-        let row = csv_record(parts.as_deref(), places, &buffer);
-        if !record.is_complete && row.is_err() {
-            taker.incomplete(begin, first_line, &buffer, task.is_settled);
-            continue;
-        }
-        taker.row(begin, first_line, row, &buffer);
-    }
-    Ok(taker.finish(position, lines))
-}
-
-/// For every field of the file, which column of the plan it is.
-fn header_of(raw: &[u8], task: &Task) -> Result<Vec<Option<usize>>, ObjectError> {
-    let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
-    let malformed = || ObjectError::Refused(Refusal::of_row(Reason::MalformedCsv, raw));
-    let names = fields(raw).ok_or_else(malformed)?;
-    let place = |name: &Vec<u8>| {
-        let wanted = |known: &String| !known.is_empty() && known.as_bytes() == name.trim_ascii();
-        task.plan.names.iter().position(wanted)
-    };
-    let places: Vec<Option<usize>> = names.iter().map(place).collect();
-    require(&task.plan, |column| places.contains(&Some(column)))?;
-    Ok(places)
-}
-
-fn require(plan: &ReadPlan, has: impl Fn(usize) -> bool) -> Result<(), ObjectError> {
+pub(super) fn require(plan: &ReadPlan, has: impl Fn(usize) -> bool) -> Result<(), ObjectError> {
     if has(plan.required) {
         return Ok(());
     }
@@ -206,25 +174,6 @@ fn require_whole(plan: &ReadPlan, columns: &[Option<&Column>]) -> Result<(), Obj
         }
         None => Ok(()),
     }
-}
-
-fn csv_record<'a>(
-    parts: Option<&'a [Vec<u8>]>,
-    places: &[Option<usize>],
-    raw: &[u8],
-) -> Result<Record<'a>, Refusal> {
-    let parts = parts
-        .filter(|parts| parts.len() == places.len())
-        .ok_or_else(|| Refusal::of_row(Reason::MalformedCsv, raw))?;
-    let mut record = Record::default();
-    for (part, place) in parts.iter().zip(places) {
-        let Some(column) = place else { continue };
-        let text = std::str::from_utf8(part).map_err(|_| Refusal::of_row(Reason::NotUtf8, raw))?;
-        if !text.is_empty() {
-            record.values[*column] = Scalar::Text(Cow::Borrowed(text));
-        }
-    }
-    Ok(record)
 }
 
 fn parquet(mut raw: Box<dyn BufRead>, task: &Task) -> Result<Findings, ObjectError> {
@@ -318,7 +267,7 @@ fn to_millis(moment: i64, unit: TimeUnit) -> i64 {
 }
 
 /// A failure while reading: of the compressed text itself, or of the store.
-fn broken(task: &Task, error: &io::Error) -> ObjectError {
+pub(super) fn broken(task: &Task, error: &io::Error) -> ObjectError {
     let of_the_text = matches!(
         error.kind(),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof

@@ -12,7 +12,7 @@ use crate::backfill::Origin;
 use crate::config::{CountsConfig, CountsLabels, FilesConfig};
 use crate::event::{Event, Stream};
 use crate::pseudonym::{Met, ObjectPseudonyms, Pseudonyms};
-use crate::rows::{Reason, Record, Refusal, Scalar};
+use crate::rows::{DateOrder, Reason, Record, Refusal, Scalar};
 use crate::tables::{self, RowContext, RowTimes, label, plausible};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -27,6 +27,10 @@ pub(super) struct ReadPlan {
     pub(super) names: Vec<String>,
     /// Column without which the object is no use.
     pub(super) required: usize,
+    /// Columns that hold times.
+    pub(super) moments: Vec<usize>,
+    /// Which number of dates that end with their year is the day, where they do not tell.
+    pub(super) dates: Option<DateOrder>,
     /// Columns whose absence shows that not the whole table was exported.
     pub(super) expected: Vec<usize>,
     /// The run's moment, milliseconds since 1970.
@@ -51,6 +55,8 @@ impl ReadPlan {
         let empty = Self {
             names: Vec::new(),
             required: 0,
+            moments: vec![TIME],
+            dates: config.date_order,
             expected: Vec::new(),
             as_of,
             table: None,
@@ -85,6 +91,7 @@ impl ReadPlan {
                 let expected = (0..known.len()).filter(|at| is_whole && is_exported(known[*at]));
                 Self {
                     names: known.iter().map(name_of).collect(),
+                    moments: tables::moments(table),
                     expected: expected.collect(),
                     table: Some(table),
                     values: values

@@ -81,13 +81,12 @@ pub(super) fn take(
             report.trouble.push(format!("{}: {problem}", found.path));
         }
         Err(ObjectError::Refused(refusal)) => {
-            report.damaged.push(format!(
-                "{}: {}: {}",
-                found.path, refusal.reason, refusal.sample
-            ));
+            let problem = format!("{}: {}: {}", found.path, refusal.reason, refusal.sample);
+            report.damaged.push(problem.clone());
             if is_known {
                 return;
             }
+            report.first_set_aside.get_or_insert(problem);
             batch
                 .entry
                 .quarantined
@@ -114,6 +113,11 @@ pub(super) fn take(
                 return;
             }
             report.objects_read += 1;
+            if let Some((line, refusal)) = findings.refusals.first() {
+                let Refusal { reason, sample } = refusal;
+                let place = format!("{} line {line}: {reason}: {sample}", found.path);
+                report.first_set_aside.get_or_insert(place);
+            }
             let refusals = findings.refusals.into_iter();
             batch.entry.quarantined.extend(
                 refusals.map(|(line, refusal)| quarantined(table, run, &found.path, line, refusal)),

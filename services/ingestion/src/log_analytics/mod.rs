@@ -32,7 +32,7 @@ use self::windows::{Window, windows_of};
 use crate::backfill::{Scope, Survey};
 use crate::config::LogAnalyticsConfig;
 use crate::recorder::Recorder;
-use crate::source::{HistorySource, IngestError, Run, TableProgress, TableReport};
+use crate::source::{HistorySource, IngestError, LocationFound, Run, TableProgress, TableReport};
 use crate::storage::Entry;
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -268,8 +268,8 @@ fn all_days(earliest: DateTime<Utc>, as_of: DateTime<Utc>) -> Vec<NaiveDate> {
 
 #[async_trait]
 impl HistorySource for LogAnalyticsSource {
-    async fn begin(&self, _run: Run) -> Result<(), IngestError> {
-        Ok(())
+    async fn begin(&self, _run: Run) -> Result<Vec<LocationFound>, IngestError> {
+        Ok(Vec::new())
     }
 
     async fn ingest(

@@ -1,14 +1,27 @@
 //! Times as exports write them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate};
+
+use super::local_time::{DateOrder, LocalTime};
+
+/// Longest text that is looked at, bytes.
+const MAX_BYTES: usize = 64;
 
 /// Reads a time as milliseconds since 1970: ISO 8601 with or without zone (none means UTC), with a
-/// `T` or a space, or the portal's `11/23/2026, 10:00:00.000 AM`.
+/// `T` or a space, or another date that begins with its year, as `2026/11/23 10:00:00.000`.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
-    if text.len() > 64 {
+    if text.len() > MAX_BYTES {
         return None;
     }
     fast_utc(text.as_bytes()).or_else(|| slow(text))
+}
+
+/// Reads a date that ends with its year, as `23/11/2026, 10:00:00.000`.
+pub(crate) fn parse_local_time(text: &str) -> Option<LocalTime> {
+    if text.len() > MAX_BYTES {
+        return None;
+    }
+    LocalTime::parse(text).filter(|time| !time.is_year_first())
 }
 
 /// `2026-11-23T10:00:00[.1234567][Z]`: nearly every time there is.
@@ -66,10 +79,9 @@ fn slow(text: &str) -> Option<i64> {
     if let Ok(date) = text.parse::<NaiveDate>() {
         return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis());
     }
-    ["%m/%d/%Y, %I:%M:%S%.f %p", "%m/%d/%Y %I:%M:%S%.f %p"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|moment| moment.and_utc().timestamp_millis())
+    LocalTime::parse(text)
+        .filter(LocalTime::is_year_first)?
+        .millis(DateOrder::DayFirst)
 }
 
 #[cfg(test)]
@@ -89,7 +101,8 @@ mod tests {
             "2026-11-23T10:02:03.4501234Z",
             "2026-11-23 10:02:03.450",
             "2026-11-23T12:02:03.450+02:00",
-            "11/23/2026, 10:02:03.450 AM",
+            "2026/11/23 10:02:03.450",
+            "2026-11-23 10:02:03,450",
         ] {
             assert_eq!(parse_time(text), Some(expected), "{text}");
         }
@@ -107,6 +120,8 @@ mod tests {
             "2026-11-23T10:00:61Z",
             "2026-11-23T10:00:00.Z",
             "99999999999999999999",
+            "11/23/2026, 10:02:03.450 AM",
+            "3.11.2026, 09:00:00.000",
         ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
@@ -116,6 +131,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,80}") {
             parse_time(&text);
+            parse_local_time(&text);
         }
 
         #[test]

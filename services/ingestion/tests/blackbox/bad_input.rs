@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use chrono::TimeDelta;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use foretide_domain::Measure;
+use foretide_domain::{Measure, RunId};
 
 use crate::world::{Incident, World, at, exported};
 
@@ -225,7 +225,9 @@ async fn a_gzip_bomb_is_defused() {
         encoder.write_all(&zeros).unwrap();
     }
     world.write("SecurityIncident.json.gz", encoder.finish().unwrap());
-    world.ingest(NOW).await;
+    let refusal = world.try_ingest(RunId::new(), at(NOW), &[]).await;
+    let refusal = refusal.expect_err("nothing could be read");
+    assert!(refusal.message().contains("oversized_object"), "{refusal}");
     assert_eq!(
         world.reasons("SecurityIncident").await["oversized_object"],
         1

@@ -84,7 +84,7 @@ async fn from_files(
             as_of,
         };
         let outcomes = ingestion.ingest(run, &[], &|_, _, _| {}).await.unwrap();
-        for outcome in &outcomes {
+        for outcome in &outcomes.tables {
             assert_eq!(outcome.error, "", "{}", outcome.table);
         }
         let mut all = BTreeMap::new();

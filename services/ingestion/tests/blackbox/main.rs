@@ -12,6 +12,7 @@ mod files;
 mod foreign_files;
 mod kql_agrees;
 mod no_gap;
+mod portal;
 mod pseudonyms;
 mod query_api;
 mod real_input;

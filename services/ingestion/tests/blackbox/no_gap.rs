@@ -151,7 +151,11 @@ impl Simulation {
             outcomes = ingestion.ingest(run, &[], &|_, _, _| {}) => outcomes.unwrap(),
             () = self.workspace.killed.notified() => return End::Killed,
         };
-        if outcomes.iter().any(|outcome| !outcome.error.is_empty()) {
+        if outcomes
+            .tables
+            .iter()
+            .any(|outcome| !outcome.error.is_empty())
+        {
             return End::Failed;
         }
         End::Whole

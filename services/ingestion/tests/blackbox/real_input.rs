@@ -37,10 +37,10 @@ async fn ingest(files: FilesConfig, as_of: DateTime<Utc>) -> (TestContext, Vec<T
         as_of,
     };
     let outcomes = ingestion.ingest(run, &[], &|_, _, _| {}).await.unwrap();
-    for outcome in &outcomes {
+    for outcome in &outcomes.tables {
         assert_eq!(outcome.error, "", "{}", outcome.table);
     }
-    (context, outcomes)
+    (context, outcomes.tables)
 }
 
 async fn buckets(

@@ -169,7 +169,7 @@ impl Storage {
             .map(|_| ())
     }
 
-    /// The step has succeeded; with the last one the run.
+    /// The step has succeeded; with the last one the run, or it is incomplete.
     pub(crate) async fn succeed_step(
         &self,
         id: RunId,
@@ -244,9 +244,15 @@ impl Storage {
                     row.update(transaction).await?;
                     let run_has_ended = state == RunState::Failed
                         || (state == RunState::Succeeded && run.next_after(step).is_none());
-                    if run_has_ended {
-                        set_run(transaction, id, state, at).await?;
+                    if !run_has_ended {
+                        return locate(transaction, id).await;
                     }
+                    let is_short = run.steps.iter().any(|step| !step.shortfalls().is_empty());
+                    let state = match state {
+                        RunState::Succeeded if is_short => RunState::Incomplete,
+                        state => state,
+                    };
+                    set_run(transaction, id, state, at).await?;
                     locate(transaction, id).await
                 })
             })

@@ -1,5 +1,6 @@
 //! Runs that do not go well.
 
+use foretide_api::ingestion::v1::TableSummary;
 use foretide_api::orchestration::v1::RunState;
 use tonic::Code;
 
@@ -64,10 +65,45 @@ async fn a_flaky_service_is_asked_again_and_use_cases_that_are_done_are_not() {
 }
 
 #[tokio::test]
+async fn a_run_that_could_not_read_a_table_is_incomplete_and_says_why() {
+    let fakes = Fakes::start().await;
+    let orchestrator = Orchestrator::start(&fakes, by_hand()).await;
+    fakes.ingests(vec![
+        TableSummary {
+            table: "SecurityIncident".to_owned(),
+            objects_read: 1,
+            rows_read: 40,
+            ..TableSummary::default()
+        },
+        TableSummary {
+            table: "SecurityAlert".to_owned(),
+            error: "the lake failed: a page is damaged".to_owned(),
+            ..TableSummary::default()
+        },
+    ]);
+    let run = orchestrator.start_run("forecast").await;
+    let ended = orchestrator.ended(&run.run_id).await;
+    assert_eq!(ended.state(), RunState::Incomplete);
+    let ingest = step(&ended, "ingest");
+    assert_eq!(ingest.state(), RunState::Succeeded);
+    assert_eq!(ingest.report, ["read: 40 rows of 1 object, 40 of them new"]);
+    assert_eq!(
+        ingest.shortfalls,
+        ["not read: SecurityAlert: the lake failed: a page is damaged"]
+    );
+    assert!(ended.finished_at.is_some());
+
+    fakes.ingests(Vec::new());
+    let next = orchestrator.start_run("refresh").await;
+    let next = orchestrator.ended(&next.run_id).await;
+    assert_eq!(next.state(), RunState::Succeeded);
+}
+
+#[tokio::test]
 async fn a_refusal_ends_the_run_with_the_services_words_and_can_be_taken_up_again() {
     let fakes = Fakes::start().await;
     let orchestrator = Orchestrator::start(&fakes, by_hand()).await;
-    let words = "nothing of measure incidents is known: run ingest first";
+    let words = "nothing of measure incidents is known: ingest has read no row that it counts";
     fakes.answer(
         "features",
         [Answer::Refuse(Code::FailedPrecondition, words)],

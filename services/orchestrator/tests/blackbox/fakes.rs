@@ -17,7 +17,9 @@ use foretide_api::features::v1::{
 use foretide_api::governance::v1::{
     EvaluateRequest, EvaluateResponse, EvaluateSummary, evaluate_response,
 };
-use foretide_api::ingestion::v1::{IngestRequest, IngestResponse, IngestSummary, ingest_response};
+use foretide_api::ingestion::v1::{
+    IngestRequest, IngestResponse, IngestSummary, TableSummary, ingest_response,
+};
 use foretide_api::scoring::v1::{ScoreRequest, ScoreResponse, ScoreSummary, score_response};
 use foretide_api::training::v1::{
     GetChampionRequest, GetChampionResponse, ModelVersion, TrainRequest, TrainResponse,
@@ -55,6 +57,7 @@ struct Script {
     asked: Mutex<Vec<Asked>>,
     answers: Mutex<HashMap<&'static str, VecDeque<Answer>>>,
     champion_since: Mutex<Option<DateTime<Utc>>>,
+    ingested: Mutex<IngestSummary>,
 }
 
 /// The six services.
@@ -97,6 +100,12 @@ impl Fakes {
         *self.script.champion_since.lock().unwrap() = Some(trained_at);
     }
 
+    /// What ingest says of its tables.
+    pub(crate) fn ingests(&self, tables: Vec<TableSummary>) {
+        let mut ingested = self.script.ingested.lock().unwrap();
+        ingested.tables = tables;
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.script.asked.lock().unwrap().clone()
     }
@@ -128,12 +137,10 @@ macro_rules! step {
                     as_of: request.as_of,
                 };
                 let answer = script.note(asked);
-                async move {
-                    let told = progress("working", 1, 2);
-                    let told = <$response>::from_event(<$event>::Progress(told));
-                    let done = <$response>::from_event($summary);
-                    answer_with(answer.as_ref(), told, done)
-                }
+                let told = progress("working", 1, 2);
+                let told = <$response>::from_event(<$event>::Progress(told));
+                let done = <$response>::from_event($summary);
+                async move { answer_with(answer.as_ref(), told, done) }
             });
             let codec = ProstCodec::<$response, $request>::default();
             Grpc::new(codec).server_streaming(respond, request).await
@@ -167,6 +174,7 @@ from_event!(
 
 fn routes(script: &Arc<Script>) -> Router {
     let champion = Arc::clone(script);
+    let source = Arc::clone(script);
     Router::new()
         .route(
             "/foretide.ingestion.v1.IngestionService/Ingest",
@@ -176,7 +184,7 @@ fn routes(script: &Arc<Script>) -> Router {
                 IngestRequest,
                 IngestResponse,
                 ingest_response::Event,
-                ingest_response::Event::Summary(IngestSummary::default()),
+                ingest_response::Event::Summary(source.ingested.lock().unwrap().clone()),
                 |_| String::new()
             ),
         )

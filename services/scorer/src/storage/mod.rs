@@ -6,6 +6,7 @@ mod forecasts;
 mod issued;
 mod keep;
 mod surges;
+mod waiting;
 mod watchlist;
 mod windows;
 mod withdrawals;

@@ -27,6 +27,7 @@ async fn rows_are_in_the_workspace_when_the_call_ends() {
         columns,
         [
             "TimeGenerated",
+            "IssuedAt",
             "RunId",
             "ForecastId",
             "UseCase",
@@ -49,8 +50,8 @@ async fn rows_are_in_the_workspace_when_the_call_ends() {
             "IdempotencyKey",
         ]
     );
-    assert_eq!(rows[0]["TimeGenerated"], "2026-11-23T06:00:00Z");
-    assert_eq!(rows[1]["TargetTime"], "2026-11-23T07:00:00Z");
+    assert_eq!(rows[0]["IssuedAt"], "2026-11-23T06:00:00.0000000Z");
+    assert_eq!(rows[1]["TargetTime"], "2026-11-23T07:00:00.0000000Z");
     assert_eq!(rows[1]["Horizon"], 2);
     assert_eq!(rows[0]["RunId"], run_id.to_string());
     assert_eq!(rows[0]["ModelVersion"], "7");

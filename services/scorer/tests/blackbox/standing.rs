@@ -68,7 +68,7 @@ async fn score_as_of(world: &World, as_of: DateTime<Utc>) -> ScoreSummary {
 fn newest(azure: &EmulatorHandle, table: &str) -> BTreeMap<String, Value> {
     let mut rows = BTreeMap::new();
     let moment =
-        |row: &Value| -> DateTime<Utc> { row["TimeGenerated"].as_str().unwrap().parse().unwrap() };
+        |row: &Value| -> DateTime<Utc> { row["IssuedAt"].as_str().unwrap().parse().unwrap() };
     for row in azure.rows(table) {
         let key = row["IdempotencyKey"].as_str().unwrap().to_owned();
         let is_newer = rows
@@ -133,7 +133,7 @@ async fn a_new_forecast_takes_back_the_windows_of_the_one_before() {
     assert_eq!(stones.len(), first.risk_windows as usize);
     for stone in &stones {
         assert_eq!(stone["ForecastId"], first.forecast_id);
-        assert_eq!(stone["TimeGenerated"], "2026-11-23T07:00:00Z");
+        assert_eq!(stone["IssuedAt"], "2026-11-23T07:00:00.0000000Z");
         assert!(stone["Scope"].is_string(), "found by its scope: {stone}");
         assert!(stone["Probability"].is_null(), "nothing said: {stone}");
     }
@@ -341,7 +341,7 @@ async fn a_workspace_with_nothing_but_a_key_gets_the_same_rows_under_other_names
     let mut rows = azure.rows(FORECASTS);
     rows.retain(|row| row["ForecastId_g"] == first.forecast_id);
     assert_eq!(rows.len(), 72);
-    assert_eq!(rows[0]["TimeGenerated"], "2026-11-23T06:00:00Z");
+    assert_eq!(rows[0]["IssuedAt_t"], "2026-11-23T06:00:00.0000000Z");
     assert!(rows[0]["Predicted_d"].is_number());
     score_as_of(&world, now() + TimeDelta::hours(1)).await;
     let stones = azure.rows(SURGES);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use foretide_db::DbError;
 use foretide_domain::RunId;
-use foretide_write_back::{Accepted, note_accepted};
+use foretide_write_back::{Accepted, Waiting, note_accepted};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait,
@@ -151,6 +151,31 @@ pub(crate) async fn settle(
         note_accepted(connection, &accepted).await?;
     }
     Ok(())
+}
+
+/// Rows that wait or are refused, by reason.
+pub(crate) async fn waiting(
+    connection: &impl ConnectionTrait,
+    table: &str,
+) -> Result<Vec<Waiting>, DbError> {
+    let rows: Vec<(bool, Option<String>, i64)> = Entity::find()
+        .select_only()
+        .column(Column::Refused)
+        .column(Column::LastError)
+        .column_as(Column::IdempotencyKey.count(), "rows")
+        .filter(Column::DeliveredAt.is_null())
+        .group_by(Column::Refused)
+        .group_by(Column::LastError)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let waiting = rows.into_iter().map(|(refused, problem, rows)| Waiting {
+        table: table.to_owned(),
+        rows: u64::try_from(rows).unwrap_or(0),
+        problem: problem.unwrap_or_default(),
+        refused,
+    });
+    Ok(Waiting::summed(waiting))
 }
 
 pub(crate) async fn counts(

@@ -60,7 +60,7 @@ pub(super) async fn run(args: DemoArgs, base: Config) -> anyhow::Result<()> {
         "\nForecast as of {} UTC, from {rows} rows",
         first.format("%A %Y-%m-%d %H:%M")
     );
-    pipeline::watch(&running.peers, forecast_request(first)).await?;
+    pipeline::done(pipeline::watch(&running.peers, forecast_request(first)).await?)?;
     pipeline::print_forecasts(&running.peers, None).await?;
     println!(
         "\nfirst forecast on screen after {:.1} s",
