@@ -42,13 +42,14 @@ use foretide_api::writeback::v1::write_back_service_server::{
 use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
 use foretide_lake::Lake;
+use foretide_outbox::Courier;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
 
 use crate::checkpoint::Checkpoints;
 use crate::config::{Config, WriteBackConfig};
-use crate::delivery::{Delivery, Sink};
+use crate::delivery::Workspace;
 use crate::grpc::GovernanceGrpc;
 use crate::metrics::Metrics;
 use crate::peers::GrpcSources;
@@ -74,15 +75,14 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let metrics = Metrics::new();
     let delivery = match &config.write_back {
         Some(write_back) => {
-            let sink = sink(write_back, &ctx.clock)?;
+            let workspace = workspace(write_back, &ctx.clock)?;
             let clock = SharedClock::clone(&ctx.clock);
-            let metrics = metrics.clone();
-            Some(Arc::new(Delivery::new(
-                storage.clone(),
-                sink,
-                clock,
-                metrics,
-            )))
+            let courier = Courier::new(storage.rows(), Arc::new(workspace), clock);
+            Some(
+                courier
+                    .with_batch(delivery::BATCH)
+                    .with_backoff(config.outbox),
+            )
         }
         None => {
             tracing::info!("write_back is not configured: nothing goes to AI_Governance_CL");
@@ -147,15 +147,16 @@ fn checkpoints(
     )))
 }
 
-fn sink(config: &WriteBackConfig, clock: &SharedClock) -> Result<Sink, BuildError> {
+fn workspace(config: &WriteBackConfig, clock: &SharedClock) -> Result<Workspace, BuildError> {
     let client = config
         .choice()
         .open(RetryPolicy::default(), clock)
         .map_err(|error| BuildError::new("auditor", error))?;
-    Ok(Sink {
+    Ok(Workspace {
         client,
         stream: config.stream.clone(),
         watched: config.read_back.is_some(),
+        clock: SharedClock::clone(clock),
     })
 }
 
