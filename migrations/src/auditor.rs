@@ -6,6 +6,8 @@ use sea_orm_migration::schema::{
     text_null, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
+use crate::outbox;
+
 /// Migrations of the `auditor` service, oldest first. Add-only.
 #[derive(Debug)]
 pub struct Migrator;
@@ -18,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(AcceptedBatches),
             Box::new(SettledWindows),
             Box::new(Checkpoints),
+            Box::new(OneOutbox),
         ]
     }
 }
@@ -115,6 +118,39 @@ impl MigrationTrait for Checkpoints {
             .col(timestamp_with_time_zone_null("published_at"))
             .to_owned();
         manager.create_table(checkpoint).await
+    }
+}
+
+/// Rows go through the common outbox.
+struct OneOutbox;
+
+impl MigrationName for OneOutbox {
+    fn name(&self) -> &'static str {
+        "m20261128_000005_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for OneOutbox {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        outbox::create(manager).await?;
+        let former = outbox::Former {
+            table: "governance_outbox",
+            channel: "governance",
+            item_key: &outbox::uuid_text(manager.get_database_backend(), "idempotency_key"),
+            order_key: "NULL",
+            run_id: "run_id",
+            // `row` alone is a keyword
+            payload: "governance_outbox.row",
+            state: "CASE WHEN refused THEN 'refused' \
+                    WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END",
+            attempts: "attempts",
+            settled_at: "delivered_at",
+            receipt: "NULL",
+            last_error: "last_error",
+            order_by: "next_attempt_at, idempotency_key",
+        };
+        outbox::move_items(manager, former).await
     }
 }
 

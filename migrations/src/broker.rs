@@ -6,6 +6,8 @@ use sea_orm_migration::schema::{
     timestamp_with_time_zone, timestamp_with_time_zone_null, uuid, uuid_null,
 };
 
+use crate::outbox;
+
 /// Migrations of the `broker` service, oldest first. Add-only.
 #[derive(Debug)]
 pub struct Migrator;
@@ -13,7 +15,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First)]
+        vec![Box::new(First), Box::new(OneOutbox)]
     }
 }
 
@@ -32,6 +34,45 @@ impl MigrationTrait for First {
         decisions(manager).await?;
         kill_switch(manager).await?;
         audit_outbox(manager).await
+    }
+}
+
+/// Events go through the common outbox.
+struct OneOutbox;
+
+impl MigrationName for OneOutbox {
+    fn name(&self) -> &'static str {
+        "m20261128_000002_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for OneOutbox {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        outbox::create(manager).await?;
+        let backend = manager.get_database_backend();
+        let payload = [
+            ("actor", "actor"),
+            ("action", "action"),
+            ("subject", "subject"),
+            ("details", "details"),
+        ];
+        let former = outbox::Former {
+            table: "audit_outbox",
+            channel: "audit",
+            item_key: &outbox::uuid_text(backend, "event_id"),
+            order_key: "'audit'",
+            run_id: &outbox::text_uuid(backend, "run_id"),
+            payload: &outbox::json_text(backend, &payload),
+            state: "CASE WHEN delivered_at IS NULL THEN 'waiting' \
+                    WHEN refusal IS NULL THEN 'delivered' ELSE 'refused' END",
+            attempts: "0",
+            settled_at: "delivered_at",
+            receipt: "CAST(sequence AS text)",
+            last_error: "refusal",
+            order_by: "event_id",
+        };
+        outbox::move_items(manager, former).await
     }
 }
 

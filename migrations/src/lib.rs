@@ -17,6 +17,7 @@ pub mod broker;
 pub mod feature_store;
 pub mod ingestion;
 pub mod orchestrator;
+mod outbox;
 mod pseudonyms;
 pub mod queue;
 pub mod scorer;

@@ -6,6 +6,8 @@ use sea_orm_migration::schema::{
     string_null, text, text_null, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
+use crate::outbox;
+
 /// Migrations of the `scorer` service, oldest first. Add-only.
 #[derive(Debug)]
 pub struct Migrator;
@@ -17,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(Forecasts),
             Box::new(WriteBack),
             Box::new(JudgedWindows),
+            Box::new(OneOutbox),
         ]
     }
 }
@@ -102,6 +105,44 @@ impl MigrationTrait for JudgedWindows {
             .add_column(string_null("capacity_kind"))
             .to_owned();
         manager.alter_table(kind).await
+    }
+}
+
+/// Audit events go through the common outbox.
+struct OneOutbox;
+
+impl MigrationName for OneOutbox {
+    fn name(&self) -> &'static str {
+        "m20261128_000004_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for OneOutbox {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        outbox::create(manager).await?;
+        let backend = manager.get_database_backend();
+        let payload = [
+            ("actor", "'service:scorer'"),
+            ("action", "action"),
+            ("subject", "subject"),
+            ("details", "CAST(details AS text)"),
+        ];
+        let former = outbox::Former {
+            table: "audit_outbox",
+            channel: "audit",
+            item_key: &outbox::uuid_text(backend, "event_id"),
+            order_key: "'audit'",
+            run_id: "run_id",
+            payload: &outbox::json_text(backend, &payload),
+            state: "CASE WHEN delivered THEN 'delivered' ELSE 'waiting' END",
+            attempts: "attempts",
+            settled_at: "delivered_at",
+            receipt: "NULL",
+            last_error: "last_error",
+            order_by: "sequence",
+        };
+        outbox::move_items(manager, former).await
     }
 }
 

@@ -6,6 +6,8 @@ use sea_orm_migration::schema::{
     timestamp_with_time_zone, timestamp_with_time_zone_null, uuid,
 };
 
+use crate::outbox;
+
 /// Migrations of the `trainer` service, oldest first. Add-only.
 #[derive(Debug)]
 pub struct Migrator;
@@ -13,7 +15,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Registry)]
+        vec![Box::new(Registry), Box::new(OneOutbox)]
     }
 }
 
@@ -49,6 +51,38 @@ impl MigrationTrait for Registry {
                 ["name", "version"],
             ))
             .await
+    }
+}
+
+/// MLflow is told through the common outbox.
+struct OneOutbox;
+
+impl MigrationName for OneOutbox {
+    fn name(&self) -> &'static str {
+        "m20261128_000002_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for OneOutbox {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        outbox::create(manager).await?;
+        let payload = [("name", "name"), ("version", "version")];
+        let former = outbox::Former {
+            table: "ledger_entry",
+            channel: "mlflow",
+            item_key: "name || '/' || version",
+            order_key: "name",
+            run_id: "run_id",
+            payload: &outbox::json_text(manager.get_database_backend(), &payload),
+            state: "CASE WHEN state = 'delivered' THEN 'delivered' ELSE 'waiting' END",
+            attempts: "attempts",
+            settled_at: "delivered_at",
+            receipt: "mlflow_run_id",
+            last_error: "last_error",
+            order_by: "sequence",
+        };
+        outbox::move_items(manager, former).await
     }
 }
 

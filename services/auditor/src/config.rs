@@ -9,6 +9,7 @@ use foretide_domain::{Phase, UseCase, UseCaseId};
 use foretide_entra::IdentityConfig;
 use foretide_lake::LakeConfig;
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
+use foretide_outbox::Backoff;
 use foretide_policy::{GateCriteria, WindowCriteria};
 use foretide_write_back::{ReadBackConfig, SinkChoice, SinkKind};
 use serde::Deserialize;
@@ -30,6 +31,8 @@ pub struct Config {
     pub lookback_days: u32,
     /// Where `AI_Governance_CL` rows go; nothing is written back without it.
     pub write_back: Option<WriteBackConfig>,
+    /// How long rows that did not get through wait.
+    pub outbox: Backoff,
     /// Who signs checkpoints of the audit chain, and where they go besides the lake.
     pub audit: AuditConfig,
     /// Folder of the key file (`audit.key`) when no signing key is configured; the data folder when
@@ -83,6 +86,7 @@ impl Default for Config {
             gate_window_days: 56,
             lookback_days: 30,
             write_back: None,
+            outbox: Backoff::default(),
             audit: AuditConfig::default(),
             state_folder: None,
         }

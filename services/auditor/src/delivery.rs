@@ -1,30 +1,26 @@
-//! `AI_Governance_CL`: rows into the workspace, from an outbox, at least once.
+//! `AI_Governance_CL`: rows into the workspace.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::TimeDelta;
-use foretide_domain::{Phase, SharedClock};
-use foretide_logs_ingestion::{RowSink, azure_time, table_of};
+use async_trait::async_trait;
+use foretide_db::DbError;
+use foretide_domain::{Phase, RunId, SharedClock};
+use foretide_logs_ingestion::{RowSink, UploadError, azure_time, table_of};
+use foretide_outbox::{Destination, Item, NewItem, Outcome};
+use foretide_write_back::{Accepted, note_accepted};
+use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
-use crate::error::AuditorError;
-use crate::metrics::Metrics;
 use crate::model::Evaluation;
-use crate::storage::{RowFate, Storage};
 
-const BATCH: u64 = 500;
-const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
-const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(10);
-/// How often the outbox is looked at.
-const PERIOD: Duration = Duration::from_secs(15);
+/// Rows sent at once at most.
+pub(crate) const BATCH: u64 = 500;
 
 /// The row of one evaluation. Its `IdempotencyKey` is the same whenever it is sent.
-pub(crate) fn row(evaluation: &Evaluation, phase: Phase) -> Value {
+pub(crate) fn row(evaluation: &Evaluation, phase: Phase) -> NewItem {
     let score = evaluation.score;
-    json!({
+    let row = json!({
         "TimeGenerated": azure_time(evaluation.evaluated_at),
         "IssuedAt": azure_time(evaluation.evaluated_at),
         "RunId": evaluation.run_id.to_string(),
@@ -40,102 +36,81 @@ pub(crate) fn row(evaluation: &Evaluation, phase: Phase) -> Value {
         "ModelVersion": evaluation.model_version.to_string(),
         "Phase": phase.name(),
         "IdempotencyKey": evaluation.id.to_string(),
-    })
+    });
+    NewItem {
+        key: evaluation.id.to_string(),
+        order_key: None,
+        run_id: Some(evaluation.run_id),
+        payload: row,
+    }
 }
 
 /// Where rows go.
-pub(crate) struct Sink {
+pub(crate) struct Workspace {
     pub(crate) client: Arc<dyn RowSink>,
     pub(crate) stream: String,
     /// Whether accepted rows are looked for.
     pub(crate) watched: bool,
+    pub(crate) clock: SharedClock,
 }
 
-/// Sends what waits in the outbox.
-pub(crate) struct Delivery {
-    storage: Storage,
-    sink: Sink,
-    clock: SharedClock,
-    metrics: Metrics,
-    /// One delivery at a time, so that no row is sent by two.
-    turn: Mutex<()>,
-}
-
-impl Delivery {
-    pub(crate) fn new(storage: Storage, sink: Sink, clock: SharedClock, metrics: Metrics) -> Self {
-        Self {
-            storage,
-            sink,
-            clock,
-            metrics,
-            turn: Mutex::default(),
-        }
+#[async_trait]
+impl Destination for Workspace {
+    async fn deliver(&self, items: &[Item]) -> Vec<Outcome> {
+        let rows: Result<Vec<Value>, Outcome> = items.iter().map(Item::read).collect();
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(_) => return items.iter().map(unreadable).collect(),
+        };
+        let chunks = self.client.upload(&self.stream, &rows).await;
+        let outcomes = chunks.into_iter().flat_map(|chunk| {
+            let outcome = outcome(chunk.result);
+            std::iter::repeat_n(outcome, chunk.rows.len())
+        });
+        outcomes.collect()
     }
 
-    /// Sends rows that are due, until none is left or the workspace does not take them.
-    pub(crate) async fn deliver(&self) -> Result<(), AuditorError> {
-        let _turn = self.turn.lock().await;
-        loop {
-            let rows = self.storage.due_rows(self.clock.now(), BATCH).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let values: Vec<Value> = rows.iter().map(|row| row.row.clone()).collect();
-            let mut must_wait = false;
-            for chunk in self.sink.client.upload(&self.sink.stream, &values).await {
-                let sent = &rows[chunk.rows.clone()];
-                let attempts = sent.iter().map(|row| row.attempts).max().unwrap_or(0);
-                let fate = match chunk.result {
-                    Ok(()) => {
-                        self.metrics.rows_delivered(sent.len() as u64);
-                        RowFate::Delivered {
-                            at: self.clock.now(),
-                            table: table_of(&self.sink.stream),
-                            watched: self.sink.watched,
-                        }
-                    }
-                    Err(error) if error.worth_another_try() => {
-                        must_wait = true;
-                        tracing::warn!(%error, rows = sent.len(), "rows wait for the next try");
-                        let asked = error
-                            .retry_after()
-                            .and_then(|wait| TimeDelta::from_std(wait).ok());
-                        let pause = asked.unwrap_or_default().max(pause_after(attempts));
-                        RowFate::TryAgain {
-                            at: self.clock.now() + pause,
-                            error: error.to_string(),
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, rows = sent.len(), "rows are refused for good");
-                        RowFate::Refused {
-                            error: error.to_string(),
-                        }
-                    }
-                };
-                self.storage.settle_rows(sent, &fate).await?;
-            }
-            if must_wait {
-                return Ok(());
+    /// Rows that were accepted are looked for from now on.
+    async fn settled(
+        &self,
+        transaction: &DatabaseTransaction,
+        outcomes: &[(Item, Outcome)],
+    ) -> Result<(), DbError> {
+        let mut accepted: BTreeMap<RunId, u64> = BTreeMap::new();
+        for (item, outcome) in outcomes {
+            if let (Outcome::Delivered(_), Some(run_id)) = (outcome, item.run_id) {
+                *accepted.entry(run_id).or_default() += 1;
             }
         }
-    }
-
-    /// Delivers from time to time until shutdown.
-    pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        loop {
-            if let Err(error) = self.deliver().await {
-                tracing::warn!(error = ?error, "the outbox could not be delivered");
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(PERIOD) => {}
-            }
+        for (run_id, rows) in accepted {
+            let accepted = Accepted {
+                run_id,
+                table: table_of(&self.stream),
+                rows,
+                at: self.clock.now(),
+                watched: self.watched,
+            };
+            note_accepted(transaction, &accepted).await?;
         }
+        Ok(())
     }
 }
 
-fn pause_after(attempts: u32) -> TimeDelta {
-    let doubled = FIRST_PAUSE * 2_i32.saturating_pow(attempts.min(10));
-    doubled.min(LONGEST_PAUSE)
+/// One that cannot be read is refused; the others of its batch are sent without it.
+fn unreadable(item: &Item) -> Outcome {
+    match item.read::<Value>() {
+        Err(refused) => refused,
+        Ok(_) => Outcome::later("another row of the batch could not be read"),
+    }
+}
+
+fn outcome(result: Result<(), UploadError>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Delivered(None),
+        Err(error) if error.worth_another_try() => Outcome::Later {
+            reason: error.to_string(),
+            after: error.retry_after(),
+        },
+        Err(error) => Outcome::Refused(error.to_string()),
+    }
 }

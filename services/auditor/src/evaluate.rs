@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_audit_chain::{CanonicalJson, Event};
 use foretide_domain::{HOUR, Phase, RunId, SeriesId, TimeSpan, UseCaseId};
+use foretide_outbox::Counts;
 use foretide_policy::{Evidence, GateReport, PhaseActor, Verdict, change_phase};
 use serde_json::json;
 use uuid::Uuid;
@@ -74,7 +75,7 @@ impl Auditor {
             evaluations,
             phase: phase.phase,
             rows_delivered: rows.delivered,
-            rows_pending: rows.pending,
+            rows_pending: rows.waiting,
         })
     }
 
@@ -172,7 +173,7 @@ impl Auditor {
         let rows = if self.delivery.is_some() {
             evaluations
                 .iter()
-                .map(|one| (one.id, delivery::row(one, phase)))
+                .map(|one| delivery::row(one, phase))
                 .collect()
         } else {
             vec![]
@@ -236,18 +237,18 @@ impl Auditor {
         &self,
         run_id: RunId,
         progress: Progress<'_>,
-    ) -> Result<crate::storage::OutboxCounts, AuditorError> {
+    ) -> Result<Counts, AuditorError> {
         let Some(delivery) = &self.delivery else {
             progress(
                 "write-back is off: auditor.write_back is not configured",
                 0,
                 0,
             );
-            return Ok(crate::storage::OutboxCounts::default());
+            return Ok(Counts::default());
         };
         progress("writing back to AI_Governance_CL", 0, 0);
-        delivery.deliver().await?;
-        self.storage.row_counts(run_id).await
+        delivery.deliver_now().await?;
+        Ok(self.storage.rows().counts(Some(run_id)).await?)
     }
 }
 

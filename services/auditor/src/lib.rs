@@ -44,13 +44,14 @@ use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
 use foretide_lake::Lake;
 use foretide_logs_ingestion::table_of;
+use foretide_outbox::Courier;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
 
 use crate::checkpoint::Checkpoints;
 use crate::config::{Config, WriteBackConfig};
-use crate::delivery::{Delivery, Sink};
+use crate::delivery::Workspace;
 use crate::grpc::GovernanceGrpc;
 use crate::metrics::Metrics;
 use crate::peers::GrpcSources;
@@ -77,15 +78,14 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let metrics = Metrics::new();
     let delivery = match &config.write_back {
         Some(write_back) => {
-            let sink = sink(write_back, &ctx.clock)?;
+            let workspace = workspace(write_back, &ctx.clock)?;
             let clock = SharedClock::clone(&ctx.clock);
-            let metrics = metrics.clone();
-            Some(Arc::new(Delivery::new(
-                storage.clone(),
-                sink,
-                clock,
-                metrics,
-            )))
+            let courier = Courier::new(storage.rows(), Arc::new(workspace), clock);
+            Some(
+                courier
+                    .with_batch(delivery::BATCH)
+                    .with_backoff(config.outbox),
+            )
         }
         None => {
             tracing::info!("write_back is not configured: nothing goes to AI_Governance_CL");
@@ -101,7 +101,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let checkpoints = checkpoints(ctx, &config, &storage, &signer)?;
     let stream = config.write_back.as_ref().map(|way| way.stream.as_str());
     let waiting = Arc::new(AuditorRows {
-        storage: storage.clone(),
+        outbox: storage.rows(),
         table: table_of(stream.unwrap_or_default()),
     });
     let auditor = Arc::new(Auditor {
@@ -156,15 +156,16 @@ fn checkpoints(
     )))
 }
 
-fn sink(config: &WriteBackConfig, clock: &SharedClock) -> Result<Sink, BuildError> {
+fn workspace(config: &WriteBackConfig, clock: &SharedClock) -> Result<Workspace, BuildError> {
     let client = config
         .choice()
         .open(RetryPolicy::default(), clock)
         .map_err(|error| BuildError::new("auditor", error))?;
-    Ok(Sink {
+    Ok(Workspace {
         client,
         stream: config.stream.clone(),
         watched: config.read_back.is_some(),
+        clock: SharedClock::clone(clock),
     })
 }
 

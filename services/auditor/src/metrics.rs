@@ -11,7 +11,6 @@ pub(crate) struct Metrics {
     verdicts: Counter<u64>,
     demotions: Counter<u64>,
     audit_records: Counter<u64>,
-    rows_delivered: Counter<u64>,
     coverage_80: Gauge<f64>,
 }
 
@@ -34,10 +33,6 @@ impl Metrics {
             audit_records: meter
                 .u64_counter("foretide_audit_records")
                 .with_description("Records appended to the audit chain")
-                .build(),
-            rows_delivered: meter
-                .u64_counter("foretide_governance_rows_delivered")
-                .with_description("Rows accepted for AI_Governance_CL")
                 .build(),
             coverage_80: meter
                 .f64_gauge("foretide_realised_coverage_80")
@@ -68,10 +63,6 @@ impl Metrics {
 
     pub(crate) fn audit_record(&self) {
         self.audit_records.add(1, &[]);
-    }
-
-    pub(crate) fn rows_delivered(&self, rows: u64) {
-        self.rows_delivered.add(rows, &[]);
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use foretide_audit_chain::{AuditRecord, CanonicalJson, Event};
 use foretide_domain::{Phase, Principal, SharedClock, UseCase, UseCaseId};
+use foretide_outbox::Courier;
 use foretide_policy::{GateReport, PhaseActor, PhaseRefusal, change_phase};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
-use crate::delivery::Delivery;
 use crate::error::AuditorError;
 use crate::metrics::Metrics;
 use crate::model::{Evaluation, PhaseState};
@@ -28,7 +28,7 @@ pub(crate) struct Auditor {
     pub(crate) actuals: Arc<dyn Actuals>,
     pub(crate) signer: Arc<Signer>,
     pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) delivery: Option<Arc<Delivery>>,
+    pub(crate) delivery: Option<Courier>,
     pub(crate) use_cases: Arc<Vec<UseCase>>,
     pub(crate) config: Config,
     pub(crate) clock: SharedClock,

@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use foretide_db::DbError;
+use foretide_outbox::{Outbox, State};
 use foretide_write_back::{Waiting, WaitingRows};
-
-use crate::storage::Storage;
 
 /// The rows of evaluations.
 pub(crate) struct AuditorRows {
-    pub(crate) storage: Storage,
+    pub(crate) outbox: Outbox,
     /// Where they go.
     pub(crate) table: String,
 }
@@ -16,6 +15,12 @@ pub(crate) struct AuditorRows {
 #[async_trait]
 impl WaitingRows for AuditorRows {
     async fn waiting(&self) -> Result<Vec<Waiting>, DbError> {
-        self.storage.rows_waiting(&self.table).await
+        let parts = self.outbox.undelivered().await?.into_iter();
+        Ok(Waiting::summed(parts.map(|part| Waiting {
+            table: self.table.clone(),
+            rows: part.items,
+            problem: part.reason.unwrap_or_default(),
+            refused: part.state == State::Refused,
+        })))
     }
 }

@@ -1,6 +1,7 @@
 //! Configuration of the broker.
 
 use foretide_entra::IdentityConfig;
+use foretide_outbox::Backoff;
 use foretide_policy::Rules;
 use foretide_sentinel_arm::WorkspaceConfig;
 use foretide_teams::WebhookUrl;
@@ -24,6 +25,8 @@ pub struct Config {
     /// Seconds after which an execution without an end is held to be interrupted. Sending a notice
     /// is given half of it.
     pub execution_lease_seconds: u32,
+    /// How long audit events that did not get through wait.
+    pub outbox: Backoff,
 }
 
 impl Default for Config {
@@ -34,6 +37,7 @@ impl Default for Config {
             teams: None,
             planning_incidents: PlanningConfig::default(),
             execution_lease_seconds: 120,
+            outbox: Backoff::default(),
         }
     }
 }

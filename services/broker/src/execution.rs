@@ -61,7 +61,7 @@ impl Broker {
             return self.storage.find(id).await;
         };
         let (record, begun) = self.begin(id).await?;
-        self.told.notify_one();
+        self.audit.wake();
         let Begun::Permitted(permit) = begun else {
             self.metrics.execution(false);
             return Ok(record);
@@ -69,7 +69,7 @@ impl Broker {
         let permit = Arc::new(permit);
         let sent = self.send(&record).await;
         let record = self.store_end(id, &permit, sent).await?;
-        self.told.notify_one();
+        self.audit.wake();
         Ok(record)
     }
 

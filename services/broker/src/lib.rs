@@ -7,7 +7,6 @@
 //! `foretide-policy`, inside the transaction that stores it; whatever anyone decides or does is told
 //! to the audit chain, through an outbox when the auditor is away.
 
-mod audit;
 pub mod config;
 mod error;
 mod events;
@@ -29,11 +28,11 @@ use std::sync::{Arc, Mutex};
 use foretide_api::MAX_MESSAGE_BYTES;
 use foretide_api::actions::v1::actions_service_server::{ActionsServiceServer, SERVICE_NAME};
 use foretide_domain::SharedClock;
+use foretide_outbox::{AuditChain, Courier};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::audit::AuditDelivery;
 use crate::config::{Config, PlanningMode};
 use crate::grpc::ActionsGrpc;
 use crate::metrics::Metrics;
@@ -63,14 +62,12 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let planner = planner(&config, &ctx.clock)?;
     let peers = Arc::new(GrpcPeers::new(ctx.peers.clone()));
     let metrics = Metrics::new();
-    let told = Arc::new(Notify::new());
-    let delivery = AuditDelivery {
-        storage: storage.clone(),
-        chain: Arc::clone(&peers) as _,
-        clock: SharedClock::clone(&ctx.clock),
-        metrics: metrics.clone(),
-        told: Arc::clone(&told),
-    };
+    let audit = Courier::new(
+        storage.audit_events(),
+        Arc::new(AuditChain::new(ctx.peers.auditor())),
+        SharedClock::clone(&ctx.clock),
+    )
+    .with_backoff(config.outbox);
     let broker = Arc::new(Broker {
         storage,
         forecasts: Arc::clone(&peers) as _,
@@ -81,7 +78,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         config,
         clock: SharedClock::clone(&ctx.clock),
         metrics,
-        told,
+        audit: audit.clone(),
         kill: watch::Sender::new(kill_switch.engaged),
         running: Mutex::new(HashSet::new()),
     });
@@ -89,7 +86,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     Ok(BuiltService::new(Routes::new(server), vec![SERVICE_NAME])
-        .with_background(delivery.run(ctx.shutdown.clone()))
+        .with_background(audit.run(ctx.shutdown.clone()))
         .with_background(Arc::clone(&broker).sweep(ctx.shutdown.clone()))
         .with_background(broker.watch_kill_switch(ctx.shutdown.clone())))
 }

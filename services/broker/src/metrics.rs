@@ -9,7 +9,6 @@ pub(crate) struct Metrics {
     proposals: Counter<u64>,
     refusals: Counter<u64>,
     executions: Counter<u64>,
-    audit_events: Counter<u64>,
 }
 
 impl Metrics {
@@ -28,10 +27,6 @@ impl Metrics {
                 .u64_counter("foretide_executions")
                 .with_description("Executions, by how they ended")
                 .build(),
-            audit_events: meter
-                .u64_counter("foretide_audit_events_delivered")
-                .with_description("Events that arrived in the audit chain")
-                .build(),
         }
     }
 
@@ -46,9 +41,5 @@ impl Metrics {
     pub(crate) fn execution(&self, succeeded: bool) {
         let end = if succeeded { "executed" } else { "failed" };
         self.executions.add(1, &[KeyValue::new("end", end)]);
-    }
-
-    pub(crate) fn audit_event(&self) {
-        self.audit_events.add(1, &[]);
     }
 }

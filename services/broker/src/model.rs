@@ -6,7 +6,9 @@ use foretide_domain::{
     ActionKind, CapacityKind, ForecastId, Phase, ProposalId, RiskWindowId, RunId, TimeSpan,
     UseCaseId,
 };
+use foretide_outbox::{AuditEvent, NewItem};
 use foretide_policy::{PayloadHash, PolicyVersion, Standing, State};
+use uuid::Uuid;
 
 /// One additive part of a forecast.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,6 +184,21 @@ pub(crate) struct NewEvent {
     pub(crate) subject: String,
     pub(crate) run_id: Option<RunId>,
     pub(crate) details: CanonicalJson,
+}
+
+impl NewEvent {
+    /// The event on its way to the audit chain.
+    pub(crate) fn into_item(self) -> NewItem {
+        let event = AuditEvent {
+            id: Uuid::now_v7(),
+            actor: self.actor,
+            action: self.action.to_owned(),
+            subject: self.subject,
+            run_id: self.run_id,
+            details: self.details.to_string(),
+        };
+        event.into_item()
+    }
 }
 
 /// A period of raised load that the scorer found.

@@ -2,19 +2,18 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_api::governance::v1::{AppendAuditRequest, GetPhaseRequest};
+use foretide_api::governance::v1::GetPhaseRequest;
 use foretide_api::scoring::v1 as scoring;
 use foretide_api::{
     FieldError, capacity_kind, moment, phase, series_id, span, span_message, uuid_field,
 };
 use foretide_domain::{ForecastId, TimeSpan, UseCaseId};
 use foretide_service_runtime::Peers;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::error::BrokerError;
 use crate::model::{Driver, IssuedForecast, PhaseState, RiskWindow};
-use crate::sources::{AppendError, AuditChain, Forecasts, Phases};
-use crate::storage::PendingEvent;
+use crate::sources::{Forecasts, Phases};
 
 const MOST_FORECASTS: u32 = 1_000;
 const MOST_WINDOWS: u32 = 1_000;
@@ -151,30 +150,5 @@ impl Phases for GrpcPeers {
             })
         };
         parsed().map_err(unusable("auditor"))
-    }
-}
-
-#[async_trait]
-impl AuditChain for GrpcPeers {
-    async fn append(&self, event: &PendingEvent) -> Result<u64, AppendError> {
-        let request = AppendAuditRequest {
-            event_id: event.id.to_string(),
-            actor: event.actor.clone(),
-            action: event.action.clone(),
-            subject: event.subject.clone(),
-            run_id: event.run_id.clone().unwrap_or_default(),
-            details_json: event.details.clone(),
-        };
-        let response = self.peers.auditor().append_audit(request).await;
-        match response {
-            Ok(response) => Ok(response
-                .into_inner()
-                .record
-                .map_or(0, |record| record.sequence)),
-            Err(status) if matches!(status.code(), Code::InvalidArgument | Code::AlreadyExists) => {
-                Err(AppendError::Refused(status.message().to_owned()))
-            }
-            Err(status) => Err(AppendError::Unavailable(status.to_string())),
-        }
     }
 }

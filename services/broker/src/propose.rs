@@ -169,7 +169,7 @@ impl Broker {
         for _ in &stored.inserted {
             self.metrics.proposal("waiting");
         }
-        self.told.notify_one();
+        self.audit.wake();
         Ok(())
     }
 
@@ -288,7 +288,7 @@ impl Broker {
         let event = events::proposed(&record, Some(needed));
         self.storage.insert(&record, &event, now).await?;
         self.metrics.proposal("waiting");
-        self.told.notify_one();
+        self.audit.wake();
         Ok(record)
     }
 

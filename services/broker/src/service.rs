@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use foretide_domain::{ActionKind, Principal, ProposalId, Role, SharedClock, UseCase, UseCaseId};
+use foretide_outbox::Courier;
 use foretide_policy::{PayloadHash, Progress};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::error::BrokerError;
@@ -29,7 +30,7 @@ pub(crate) struct Broker {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     /// Wakes the delivery of events to the audit chain.
-    pub(crate) told: Arc<Notify>,
+    pub(crate) audit: Courier,
     /// Whether the kill switch is engaged, for executions that are under way.
     pub(crate) kill: watch::Sender<bool>,
     /// Executions that are under way in this process.
@@ -160,7 +161,7 @@ impl Broker {
                 .tell(events::refused(&record, caller, *refusal), now)
                 .await?;
         }
-        self.told.notify_one();
+        self.audit.wake();
         outcome
     }
 
@@ -182,7 +183,7 @@ impl Broker {
             if changed {
                 expired += 1;
                 self.metrics.proposal("expired");
-                self.told.notify_one();
+                self.audit.wake();
             }
         }
         Ok(expired)
@@ -234,7 +235,7 @@ impl Broker {
             .set_kill_switch(&kill_switch, &event, now)
             .await?;
         self.kill.send_replace(engaged);
-        self.told.notify_one();
+        self.audit.wake();
         tracing::warn!(engaged, by = caller.name, "kill switch changed");
         Ok(kill_switch)
     }

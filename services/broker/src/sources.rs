@@ -8,7 +8,6 @@ use foretide_teams::TeamsMessage;
 
 use crate::error::BrokerError;
 use crate::model::{IssuedForecast, PhaseState, RiskWindow};
-use crate::storage::PendingEvent;
 
 /// Forecasts and the risk windows found in them.
 #[async_trait]
@@ -42,24 +41,6 @@ pub(crate) trait Phases: Send + Sync + 'static {
     /// # Errors
     /// When it is not known. Nothing is done then.
     async fn phase(&self, use_case: &UseCaseId) -> Result<PhaseState, BrokerError>;
-}
-
-/// The audit chain.
-#[async_trait]
-pub(crate) trait AuditChain: Send + Sync + 'static {
-    /// Appends an event; the same one again is fine. Gives back its sequence.
-    async fn append(&self, event: &PendingEvent) -> Result<u64, AppendError>;
-}
-
-/// An event that is not in the chain.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AppendError {
-    /// The chain will never take it.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// Try again later.
-    #[error("not available: {0}")]
-    Unavailable(String),
 }
 
 /// Whoever takes notices.

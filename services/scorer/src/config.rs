@@ -7,6 +7,7 @@ use foretide_domain::{SharedClock, UseCaseId};
 use foretide_entra::{Cloud, IdentityConfig, IdentityTokens};
 use foretide_http::{ClientOptions, RetryPolicy};
 use foretide_logs_ingestion::{DataCollectorConfig, RuleConfig};
+use foretide_outbox::Backoff;
 use foretide_sentinel_arm::{ArmClient, MONTHLY_CHANGES, WorkspaceConfig};
 use foretide_service_runtime::{BuildError, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, ReadBackConfig, RowColumns, SinkChoice, SinkKind};
@@ -29,7 +30,7 @@ pub struct Config {
     /// The watchlist of what carries the next high-risk period; none is kept without it.
     pub watchlist: Option<WatchlistConfig>,
     /// How patiently rows and audit events are delivered.
-    pub outbox: OutboxPace,
+    pub outbox: Backoff,
 }
 
 impl Default for Config {
@@ -39,7 +40,7 @@ impl Default for Config {
             valid_for_hours: 26,
             write_back: None,
             watchlist: None,
-            outbox: OutboxPace::default(),
+            outbox: Backoff::default(),
         }
     }
 }
@@ -118,25 +119,6 @@ fn default_period() -> u32 {
 
 fn default_stream() -> String {
     "Custom-PredictiveAlerting_CL".to_owned()
-}
-
-/// How patiently an outbox is emptied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OutboxPace {
-    /// Wait after the first failure, milliseconds; doubles with every further one.
-    pub first_wait_ms: u64,
-    /// Longest wait between two tries, milliseconds.
-    pub longest_wait_ms: u64,
-}
-
-impl Default for OutboxPace {
-    fn default() -> Self {
-        Self {
-            first_wait_ms: 1_000,
-            longest_wait_ms: 300_000,
-        }
-    }
 }
 
 /// A key that cannot be as it is; the text begins with it.

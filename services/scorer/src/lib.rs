@@ -10,7 +10,6 @@
 //! until they are through. The same run asked for again returns the forecast it made.
 
 mod adaptation;
-mod audit;
 pub mod config;
 mod error;
 mod grpc;
@@ -43,11 +42,11 @@ use foretide_api::writeback::v1::write_back_service_server::{
 };
 use foretide_db::Database;
 use foretide_migrations::scorer::Migrator;
+use foretide_outbox::{AuditChain, Courier};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, WriteBackGrpc};
 use tonic::service::Routes;
 
-use crate::audit::AuditTrail;
 use crate::config::Config;
 use crate::grpc::ScoringGrpc;
 use crate::service::Scorer;
@@ -88,17 +87,16 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         config.outbox,
         Arc::clone(&ctx.clock),
     ));
-    let audit = AuditTrail::new(
-        store.clone(),
-        ctx.peers.auditor(),
+    let audit = Courier::new(
+        store.audit_events(),
+        Arc::new(AuditChain::new(ctx.peers.auditor())),
         Arc::clone(&ctx.clock),
-        config.outbox,
-    );
-    let audit_wake = audit.wake();
+    )
+    .with_backoff(config.outbox);
     let withdrawals = WithdrawalGrpc {
         store: store.clone(),
         write_back: Arc::clone(&write_back),
-        audit_wake: Arc::clone(&audit_wake),
+        audit: audit.clone(),
         clock: Arc::clone(&ctx.clock),
     };
     let waiting = Arc::new(ScorerRows::new(store.clone(), &config));
@@ -109,7 +107,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         store: store.clone(),
         use_cases: Arc::clone(&ctx.use_cases),
         write_back: Arc::clone(&write_back),
-        audit_wake,
+        audit: audit.clone(),
         completeness_threshold: config.completeness_threshold,
         valid_for_hours: config.valid_for_hours,
     };

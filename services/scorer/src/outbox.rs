@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use foretide_outbox::Backoff;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-use crate::config::OutboxPace;
 
 /// Looked at even when nobody wakes the task: another replica may have left something.
 const IDLE_LOOK: Duration = Duration::from_secs(60);
@@ -13,13 +12,13 @@ const IDLE_LOOK: Duration = Duration::from_secs(60);
 /// Failures in a row, and the next try.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    pace: OutboxPace,
+    pace: Backoff,
     failures: u32,
     again_at: Option<Instant>,
 }
 
 impl Patience {
-    pub(crate) fn new(pace: OutboxPace) -> Self {
+    pub(crate) fn new(pace: Backoff) -> Self {
         Self {
             pace,
             failures: 0,
@@ -36,13 +35,7 @@ impl Patience {
     /// It failed: waits longer than the last time, and at least as long as was asked for.
     pub(crate) fn failed(&mut self, asked: Option<Duration>) {
         self.failures += 1;
-        let factor = 2_u64.saturating_pow(self.failures - 1);
-        let wait = self
-            .pace
-            .first_wait_ms
-            .saturating_mul(factor)
-            .min(self.pace.longest_wait_ms);
-        let wait = Duration::from_millis(wait).max(asked.unwrap_or_default());
+        let wait = self.pace.pause_after(self.failures, asked);
         self.again_at = Some(Instant::now() + wait);
     }
 

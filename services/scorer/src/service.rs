@@ -13,7 +13,7 @@ use foretide_forecasting::metrics::widened;
 use foretide_forecasting::risk::WindowSpread;
 use foretide_forecasting::{EndFactors, Hierarchy, PanelPrediction, PanelSchema, ScoringFrame};
 use foretide_onnx::OnnxForecaster;
-use tokio::sync::Notify;
+use foretide_outbox::Courier;
 
 use crate::adaptation::{end_factors, told};
 use crate::error::ScoreError;
@@ -46,7 +46,7 @@ pub(crate) struct Scorer {
     pub(crate) store: Store,
     pub(crate) use_cases: Arc<Vec<UseCase>>,
     pub(crate) write_back: Arc<WriteBack>,
-    pub(crate) audit_wake: Arc<Notify>,
+    pub(crate) audit: Courier,
     pub(crate) completeness_threshold: f64,
     pub(crate) valid_for_hours: u32,
 }
@@ -103,7 +103,7 @@ impl Scorer {
             self.store
                 .keep(&issue, self.write_back.initial_state())
                 .await?;
-            self.audit_wake.notify_one();
+            self.audit.wake();
             metrics::scored(&command.use_case, began.elapsed());
         }
         progress("writing back", 0, 0);

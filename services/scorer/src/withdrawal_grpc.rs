@@ -6,8 +6,8 @@ use foretide_api::writeback::v1 as wire;
 use foretide_api::writeback::v1::withdrawal_service_server::WithdrawalService;
 use foretide_api::{FieldError, into_status, text, timestamp, use_case_id, uuid_field};
 use foretide_domain::{ForecastId, Role, SharedClock, UseCaseId};
+use foretide_outbox::Courier;
 use foretide_service_runtime::require;
-use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
 use crate::error::ScoreError;
@@ -20,7 +20,7 @@ const LONGEST_REASON: usize = 500;
 pub(crate) struct WithdrawalGrpc {
     pub(crate) store: Store,
     pub(crate) write_back: Arc<WriteBack>,
-    pub(crate) audit_wake: Arc<Notify>,
+    pub(crate) audit: Courier,
     pub(crate) clock: SharedClock,
 }
 
@@ -89,7 +89,7 @@ impl WithdrawalGrpc {
             reason: asked.reason,
         };
         let kept = self.write_back.withdraw(&forecast, &withdrawal).await?;
-        self.audit_wake.notify_one();
+        self.audit.wake();
         Ok(kept)
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use foretide_db::DbError;
 use foretide_domain::{ForecastId, SeriesId, SharedClock};
 use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError, table_of};
+use foretide_outbox::Backoff;
 use foretide_write_back::Accepted;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::OutboxPace;
 use crate::metrics;
 use crate::model::Forecast;
 use crate::outbox::Patience;
@@ -32,7 +32,7 @@ pub(crate) struct Sink {
 pub(crate) struct WriteBack {
     pub(crate) store: Store,
     sink: Option<Sink>,
-    pace: OutboxPace,
+    pace: Backoff,
     pub(crate) clock: SharedClock,
     /// Only one delivery at a time: the same rows are not sent twice at once.
     pub(crate) turn: Mutex<()>,
@@ -49,12 +49,7 @@ pub(crate) struct Held {
 }
 
 impl WriteBack {
-    pub(crate) fn new(
-        store: Store,
-        sink: Option<Sink>,
-        pace: OutboxPace,
-        clock: SharedClock,
-    ) -> Self {
+    pub(crate) fn new(store: Store, sink: Option<Sink>, pace: Backoff, clock: SharedClock) -> Self {
         Self {
             store,
             sink,

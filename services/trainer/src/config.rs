@@ -1,9 +1,8 @@
 //! Configuration of the trainer.
 
-use std::time::Duration;
-
 use foretide_http::ClientOptions;
 use foretide_mlflow::{Credentials, MlflowClient};
+use foretide_outbox::Backoff;
 use foretide_service_runtime::BuildError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -16,7 +15,7 @@ pub struct Config {
     /// The MLflow server that is told of every model version. Without it the ledger waits.
     pub mlflow: Option<MlflowConfig>,
     /// How patiently the ledger is delivered.
-    pub ledger: LedgerPace,
+    pub ledger: Backoff,
 }
 
 /// An MLflow server.
@@ -34,35 +33,6 @@ pub struct MlflowConfig {
     /// Bearer token, for a proxy; instead of user and password.
     #[serde(default)]
     pub token: Option<SecretString>,
-}
-
-/// How patiently the ledger is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LedgerPace {
-    /// Wait after the first failure, milliseconds; doubles with every further one.
-    pub first_wait_ms: u64,
-    /// Longest wait between two tries, milliseconds.
-    pub longest_wait_ms: u64,
-}
-
-impl Default for LedgerPace {
-    fn default() -> Self {
-        Self {
-            first_wait_ms: 1_000,
-            longest_wait_ms: 300_000,
-        }
-    }
-}
-
-impl LedgerPace {
-    /// Wait after so many failures in a row, at least what the server asked for.
-    pub(crate) fn wait(self, failures: u32, asked: Option<Duration>) -> Duration {
-        let doubled = self
-            .first_wait_ms
-            .saturating_mul(2_u64.saturating_pow(failures.saturating_sub(1)));
-        Duration::from_millis(doubled.min(self.longest_wait_ms)).max(asked.unwrap_or_default())
-    }
 }
 
 /// Credentials that cannot be.
@@ -127,22 +97,5 @@ impl Config {
         MlflowClient::new(mlflow.url, credentials, http)
             .map(Some)
             .map_err(refused)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_longest_and_never_undercut_the_server() {
-        let pace = LedgerPace {
-            first_wait_ms: 100,
-            longest_wait_ms: 1_000,
-        };
-        let waits: Vec<_> = (1..=6).map(|n| pace.wait(n, None).as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1_000, 1_000]);
-        assert_eq!(pace.wait(200, None).as_millis(), 1_000);
-        assert_eq!(pace.wait(1, Some(Duration::from_secs(60))).as_secs(), 60);
     }
 }

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use foretide_api::training::v1::training_service_server::{SERVICE_NAME, TrainingServiceServer};
 use foretide_db::Database;
 use foretide_migrations::trainer::Migrator;
+use foretide_outbox::Courier;
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
-use tokio::sync::Notify;
 use tonic::service::Routes;
 
 use crate::config::Config;
@@ -50,33 +50,34 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         .map_err(|error| BuildError::new("trainer database", error))?;
     let store = Store::new(database);
     let mlflow = config.mlflow_client()?;
-    let wake = Arc::new(Notify::new());
+    let is_configured = mlflow.is_some();
+    let ledger = mlflow.map(|mlflow| {
+        let ledger = Ledger {
+            mlflow,
+            lake: ctx.lake.clone(),
+            store: store.clone(),
+        };
+        Courier::new(store.ledger(), Arc::new(ledger), Arc::clone(&ctx.clock))
+            .with_backoff(config.ledger)
+    });
     let trainer = Trainer {
         training_sets: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
         lake: ctx.lake.clone(),
-        store: store.clone(),
+        store,
         use_cases: Arc::clone(&ctx.use_cases),
         onnx_library: ctx.onnx_library.clone(),
         clock: Arc::clone(&ctx.clock),
-        ledger_wake: Arc::clone(&wake),
+        ledger: ledger.clone(),
         one_at_a_time: tokio::sync::Mutex::new(()),
     };
-    let grpc = TrainingGrpc::new(Arc::new(trainer), mlflow.is_some());
+    let grpc = TrainingGrpc::new(Arc::new(trainer), is_configured);
     let routes = Routes::new(
         TrainingServiceServer::new(grpc).max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
     );
     let built = BuiltService::new(routes, vec![SERVICE_NAME]);
-    let Some(mlflow) = mlflow else {
+    let Some(ledger) = ledger else {
         tracing::info!("no MLflow is configured: the ledger waits and the local registry serves");
         return Ok(built);
-    };
-    let ledger = Ledger {
-        mlflow,
-        lake: ctx.lake.clone(),
-        store,
-        clock: Arc::clone(&ctx.clock),
-        wake,
-        pace: config.ledger,
     };
     Ok(built.with_background(ledger.run(ctx.shutdown.clone())))
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use foretide_domain::UseCaseId;
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::Histogram;
 use opentelemetry::{KeyValue, global};
 
 static TRAININGS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
@@ -14,20 +14,9 @@ static TRAININGS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
-static LEDGER: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    global::meter("foretide_trainer")
-        .u64_counter("foretide_ledger_deliveries")
-        .with_description("Tries to tell MLflow of a version, by outcome")
-        .build()
-});
-
 pub(crate) fn trained(use_case: &UseCaseId, took: Duration) {
     TRAININGS.record(
         took.as_secs_f64(),
         &[KeyValue::new("use_case", use_case.to_string())],
     );
-}
-
-pub(crate) fn ledger_delivery(outcome: &'static str) {
-    LEDGER.add(1, &[KeyValue::new("outcome", outcome)]);
 }

@@ -5,7 +5,9 @@ use foretide_domain::{RunId, SeriesId, UseCaseId};
 use foretide_forecasting::{
     CandidateKind, CandidateScore, HORIZON_BANDS, Held, SeriesReport, horizon_band,
 };
+use foretide_outbox::NewItem;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The alias of the version that is served.
 pub(crate) const CHAMPION: &str = "champion";
@@ -183,6 +185,25 @@ pub(crate) struct ModelVersion {
 impl ModelVersion {
     pub(crate) fn name(&self) -> &str {
         self.content.use_case.as_str()
+    }
+}
+
+/// A version that MLflow is to be told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LedgerEntry {
+    pub(crate) name: UseCaseId,
+    pub(crate) version: u32,
+}
+
+impl LedgerEntry {
+    /// The entry on its way. Versions of one model are told in order.
+    pub(crate) fn into_item(self, run_id: RunId) -> NewItem {
+        NewItem {
+            key: format!("{}/{}", self.name, self.version),
+            order_key: Some(self.name.to_string()),
+            run_id: Some(run_id),
+            payload: json!(self),
+        }
     }
 }
 

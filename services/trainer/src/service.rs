@@ -10,8 +10,8 @@ use foretide_domain::{ModelKind, RunId, SharedClock, UseCase, UseCaseId};
 use foretide_forecasting::{PanelModel, TrainOptions, TrainedPanel, TrainingPanel, train};
 use foretide_lake::{Lake, LakeError};
 use foretide_onnx::{OnnxForecaster, Runtime};
+use foretide_outbox::Courier;
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
 
 use crate::error::TrainError;
 use crate::metrics;
@@ -34,7 +34,7 @@ pub(crate) struct Trainer {
     pub(crate) use_cases: Arc<Vec<UseCase>>,
     pub(crate) onnx_library: Option<PathBuf>,
     pub(crate) clock: SharedClock,
-    pub(crate) ledger_wake: Arc<Notify>,
+    pub(crate) ledger: Option<Courier>,
     /// A training takes the processor; a second one waits its turn, and so finds what the same run
     /// has made meanwhile.
     pub(crate) one_at_a_time: tokio::sync::Mutex<()>,
@@ -94,7 +94,9 @@ impl Trainer {
                 .collect(),
         };
         let registered = self.store.register(&version).await?;
-        self.ledger_wake.notify_one();
+        if let Some(ledger) = &self.ledger {
+            ledger.wake();
+        }
         metrics::trained(&command.use_case, began.elapsed());
         tracing::info!(use_case = %command.use_case, run_id = %command.run_id, version = registered.version, series = registered.content.series.len(), "champion trained");
         Ok(registered)
@@ -207,7 +209,14 @@ impl Trainer {
 
     /// How far the ledger has got.
     pub(crate) async fn ledger_status(&self) -> Result<LedgerStatus, TrainError> {
-        Ok(self.store.ledger_status().await?)
+        let ledger = self.store.ledger();
+        let counts = ledger.counts(None).await?;
+        let failing = ledger.first_failing().await?;
+        Ok(LedgerStatus {
+            pending: counts.waiting,
+            delivered: counts.delivered,
+            last_error: failing.and_then(|item| item.last_error),
+        })
     }
 }
 

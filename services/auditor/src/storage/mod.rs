@@ -13,14 +13,17 @@ use foretide_domain::{ForecastId, Phase, RunId, SeriesId, TimeSpan, UseCaseId};
 use foretide_forecasting::risk::SettledWindow;
 use foretide_migrations::auditor::Migrator;
 use foretide_migrations::{MigrateError, migrate};
-use foretide_write_back::{Batches, Waiting};
+use foretide_outbox::{NewItem, Outbox};
+use foretide_write_back::Batches;
 use tokio::sync::Mutex;
 
 use crate::error::AuditorError;
 use crate::model::{Evaluation, PhaseState, WindowOutcome};
 pub(crate) use queries::audit::{AuditFilter, Link};
 pub(crate) use queries::checkpoints::SignedCheckpoint;
-pub(crate) use queries::outbox::{OutboxCounts, PendingRow, RowFate};
+
+/// The channel of rows for `AI_Governance_CL`.
+const GOVERNANCE: &str = "governance";
 
 /// A store that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +210,8 @@ impl Storage {
                 Box::pin(async move {
                     queries::evaluations::insert(transaction, &evaluated).await?;
                     queries::windows::insert(transaction, &evaluated).await?;
-                    queries::outbox::insert(transaction, &evaluated).await?;
+                    let (rows, at) = (evaluated.rows, evaluated.evaluated_at);
+                    foretide_outbox::insert(transaction, GOVERNANCE, rows, at).await?;
                     Ok::<_, AuditorError>(())
                 })
             })
@@ -235,35 +239,9 @@ impl Storage {
         queries::windows::settled(self.database.connection(), use_case, issued).await
     }
 
-    pub(crate) async fn due_rows(
-        &self,
-        now: DateTime<Utc>,
-        limit: u64,
-    ) -> Result<Vec<PendingRow>, AuditorError> {
-        queries::outbox::due(self.database.connection(), now, limit).await
-    }
-
-    pub(crate) async fn settle_rows(
-        &self,
-        rows: &[PendingRow],
-        fate: &RowFate,
-    ) -> Result<(), AuditorError> {
-        let (rows, fate) = (rows.to_vec(), fate.clone());
-        self.database
-            .transaction("settle rows", move |transaction| {
-                let (rows, fate) = (rows.clone(), fate.clone());
-                Box::pin(async move { queries::outbox::settle(transaction, &rows, &fate).await })
-            })
-            .await
-    }
-
-    /// Rows that wait, by reason; `table` is where they go.
-    pub(crate) async fn rows_waiting(&self, table: &str) -> Result<Vec<Waiting>, DbError> {
-        queries::outbox::waiting(self.database.connection(), table).await
-    }
-
-    pub(crate) async fn row_counts(&self, run_id: RunId) -> Result<OutboxCounts, AuditorError> {
-        queries::outbox::counts(self.database.connection(), run_id).await
+    /// Rows for `AI_Governance_CL`.
+    pub(crate) fn rows(&self) -> Outbox {
+        Outbox::new(self.database.clone(), GOVERNANCE)
     }
 }
 
@@ -277,8 +255,8 @@ pub(crate) struct EvaluatedForecast {
     pub(crate) evaluations: Vec<Evaluation>,
     /// Its windows, where its use case has a trigger.
     pub(crate) windows: Vec<WindowOutcome>,
-    /// Rows for the workspace, by idempotency key; empty without a write-back.
-    pub(crate) rows: Vec<(uuid::Uuid, serde_json::Value)>,
+    /// Rows for the workspace; empty without a write-back.
+    pub(crate) rows: Vec<NewItem>,
 }
 
 /// Which evaluations are asked for, newest first.

@@ -1,11 +1,14 @@
 //! `AI_Governance_CL`.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use foretide_auditor::config::{Config, WriteBackConfig};
 use foretide_domain::RunningClock;
 use foretide_emulator::{Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultAction};
 use foretide_entra::IdentityConfig;
 use foretide_logs_ingestion::RuleConfig;
+use foretide_outbox::Backoff;
 use foretide_write_back::SinkKind;
 
 use crate::soc::{Soc, TOTAL, monday};
@@ -37,6 +40,10 @@ async fn with_write_back() -> (EmulatorHandle, Soc) {
             data_collector: None,
             read_back: None,
         }),
+        outbox: Backoff {
+            first_wait_ms: 1,
+            longest_wait_ms: 1,
+        },
         ..Config::default()
     };
     let soc = Soc::start_with(config).await;
@@ -99,14 +106,21 @@ async fn rows_that_are_not_taken_wait_for_the_next_time() {
     let (emulator, soc) = with_write_back().await;
     let as_of = monday() + TimeDelta::days(4);
     soc.context.clock.advance_to(as_of);
-    emulator.add_fault(Fault::at(ENDPOINT, 1, FaultAction::status(403)));
+    emulator.add_fault(Fault::at(ENDPOINT, u32::MAX, FaultAction::status(403)));
     let summary = soc.evaluate(as_of).await;
     assert_eq!((summary.rows_delivered, summary.rows_pending), (0, 3));
     assert!(emulator.rows(TABLE).is_empty());
 
-    soc.context.clock.advance_to(as_of + TimeDelta::minutes(1));
+    emulator.reset();
     let next = soc.evaluate(as_of).await;
     assert_eq!(next.rows_pending, 0, "they belong to the run before");
+    let arrive = async {
+        while emulator.rows(TABLE).len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let arrived = tokio::time::timeout(Duration::from_secs(20), arrive).await;
+    arrived.expect("the rows arrive in the background");
     assert_eq!(emulator.rows(TABLE).len(), 3);
 }
 

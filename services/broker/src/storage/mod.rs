@@ -11,11 +11,11 @@ use foretide_db::{Database, DatabaseConfig, DbError};
 use foretide_domain::{ForecastId, ProposalId, UseCaseId};
 use foretide_migrations::broker::Migrator;
 use foretide_migrations::{MigrateError, migrate};
-use uuid::Uuid;
+use foretide_outbox::{AUDIT, Outbox};
+use sea_orm::ConnectionTrait;
 
 use crate::error::BrokerError;
 use crate::model::{KillSwitch, NewEvent, ProposalFilter, ProposalRecord};
-pub(crate) use queries::audit_outbox::PendingEvent;
 
 /// A store that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ impl Storage {
                     let known = record.decisions.len();
                     let change = judge(&mut record, &kill_switch)?;
                     queries::proposals::update(transaction, &record, known).await?;
-                    queries::audit_outbox::insert(transaction, &change.events, now).await?;
+                    leave(transaction, change.events, now).await?;
                     Ok((record, change.value))
                 })
             })
@@ -127,7 +127,7 @@ impl Storage {
                             events.push(event);
                         }
                     }
-                    queries::audit_outbox::insert(transaction, &events, now).await?;
+                    leave(transaction, events, now).await?;
                     Ok::<_, BrokerError>(stored)
                 })
             })
@@ -146,7 +146,7 @@ impl Storage {
                 let (record, event) = (record.clone(), event.clone());
                 Box::pin(async move {
                     queries::proposals::insert(transaction, &record).await?;
-                    queries::audit_outbox::insert(transaction, &[event], now).await
+                    leave(transaction, [event], now).await
                 })
             })
             .await
@@ -189,7 +189,7 @@ impl Storage {
                 let (kill_switch, event) = (kill_switch.clone(), event.clone());
                 Box::pin(async move {
                     queries::kill_switch::set(transaction, &kill_switch).await?;
-                    queries::audit_outbox::insert(transaction, &[event], now).await
+                    leave(transaction, [event], now).await
                 })
             })
             .await
@@ -201,22 +201,21 @@ impl Storage {
         event: NewEvent,
         now: DateTime<Utc>,
     ) -> Result<(), BrokerError> {
-        queries::audit_outbox::insert(self.database.connection(), &[event], now).await
+        leave(self.database.connection(), [event], now).await
     }
 
-    pub(crate) async fn pending_events(
-        &self,
-        limit: u64,
-    ) -> Result<Vec<PendingEvent>, BrokerError> {
-        queries::audit_outbox::pending(self.database.connection(), limit).await
+    /// What the audit chain is to be told.
+    pub(crate) fn audit_events(&self) -> Outbox {
+        Outbox::new(self.database.clone(), AUDIT)
     }
+}
 
-    pub(crate) async fn settle_event(
-        &self,
-        id: Uuid,
-        now: DateTime<Utc>,
-        outcome: Result<u64, String>,
-    ) -> Result<(), BrokerError> {
-        queries::audit_outbox::settle(self.database.connection(), id, now, outcome).await
-    }
+/// Leaves events for the audit chain, beside what they tell of.
+async fn leave(
+    connection: &impl ConnectionTrait,
+    events: impl IntoIterator<Item = NewEvent>,
+    now: DateTime<Utc>,
+) -> Result<(), BrokerError> {
+    let items = events.into_iter().map(NewEvent::into_item);
+    Ok(foretide_outbox::insert(connection, AUDIT, items, now).await?)
 }

@@ -104,32 +104,6 @@ pub(super) mod judged_window {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub(super) mod audit_outbox {
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "audit_outbox")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub(crate) sequence: i64,
-        #[sea_orm(unique)]
-        pub(crate) event_id: Uuid,
-        pub(crate) run_id: Uuid,
-        pub(crate) action: String,
-        pub(crate) subject: String,
-        #[sea_orm(column_type = "JsonBinary")]
-        pub(crate) details: Json,
-        pub(crate) delivered: bool,
-        pub(crate) attempts: i64,
-        pub(crate) last_error: Option<String>,
-        pub(crate) created_at: DateTimeUtc,
-        pub(crate) delivered_at: Option<DateTimeUtc>,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
 pub(super) mod surge_row {
     use sea_orm::entity::prelude::*;
 

@@ -1,14 +1,17 @@
 //! One issue, all or nothing.
 
+use chrono::{DateTime, Utc};
 use foretide_db::DbError;
+use foretide_outbox::{AUDIT, AuditEvent};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait};
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::entities::{audit_outbox, forecast, forecast_series, judged_window, risk_window};
+use super::entities::{forecast, forecast_series, judged_window, risk_window};
 use super::surges::{is_newest, keep_surges};
 use super::{Store, WriteBackState};
-use crate::model::{Issue, JudgedWindow, issued_event_id};
+use crate::model::{Forecast, Issue, JudgedWindow, issued_event_id};
 
 /// Rows of one insert: well below the parameters that either engine binds.
 const ROWS_AN_INSERT: usize = 500;
@@ -64,8 +67,7 @@ async fn keep(tx: &DatabaseTransaction, issue: &Issue, keeping: Keeping) -> Resu
     if keeping.surges {
         keep_surges(tx, issue, is_newest).await?;
     }
-    audit_row(issue).insert(tx).await?;
-    Ok(())
+    leave_event(tx, issued_event(issue), forecast.issued_at).await
 }
 
 fn signed(number: u32) -> i32 {
@@ -151,28 +153,45 @@ fn judged_rows(issue: &Issue) -> impl Iterator<Item = judged_window::ActiveModel
     issue.judged.iter().map(row)
 }
 
-fn audit_row(issue: &Issue) -> audit_outbox::ActiveModel {
+fn issued_event(issue: &Issue) -> AuditEvent {
     let forecast = &issue.forecast;
     let acting = issue.windows.iter().filter(|window| window.acts).count();
-    audit_outbox::ActiveModel {
-        event_id: Set(issued_event_id(forecast.id)),
-        run_id: Set(forecast.run_id.as_uuid()),
-        action: Set("forecast.issued".to_owned()),
-        subject: Set(format!("forecast/{}", forecast.id)),
-        details: Set(json!({
-            "use_case": forecast.use_case,
-            "issued_at": forecast.issued_at,
-            "horizon_hours": forecast.horizon_hours,
-            "model_name": forecast.model_name,
-            "model_version": forecast.model_version,
-            "series": issue.series.len(),
-            "risk_windows": acting,
-            "completeness": forecast.completeness,
-            "validity": forecast.validity.name(),
-        })),
-        delivered: Set(false),
-        attempts: Set(0),
-        created_at: Set(forecast.issued_at),
-        ..Default::default()
+    let details = json!({
+        "use_case": forecast.use_case,
+        "issued_at": forecast.issued_at,
+        "horizon_hours": forecast.horizon_hours,
+        "model_name": forecast.model_name,
+        "model_version": forecast.model_version,
+        "series": issue.series.len(),
+        "risk_windows": acting,
+        "completeness": forecast.completeness,
+        "validity": forecast.validity.name(),
+    });
+    event(
+        issued_event_id(forecast.id),
+        forecast,
+        "forecast.issued",
+        &details,
+    )
+}
+
+/// An event about a forecast.
+pub(super) fn event(id: Uuid, forecast: &Forecast, action: &str, details: &Value) -> AuditEvent {
+    AuditEvent {
+        id,
+        actor: "service:scorer".to_owned(),
+        action: action.to_owned(),
+        subject: format!("forecast/{}", forecast.id),
+        run_id: Some(forecast.run_id),
+        details: details.to_string(),
     }
+}
+
+/// Leaves an event for the audit chain, beside what it tells of.
+pub(super) async fn leave_event(
+    tx: &DatabaseTransaction,
+    event: AuditEvent,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    foretide_outbox::insert(tx, AUDIT, [event.into_item()], at).await
 }

@@ -1,6 +1,5 @@
 //! Forecasts, risk windows and outboxes in SQL.
 
-mod audit;
 mod entities;
 mod forecasts;
 mod issued;
@@ -13,8 +12,8 @@ mod withdrawals;
 mod write_back;
 
 use foretide_db::Database;
+use foretide_outbox::{AUDIT, Outbox};
 
-pub(crate) use audit::AuditEvent;
 pub(crate) use keep::Keeping;
 pub(crate) use surges::{Retraction, SurgeRow, SurgeState};
 pub(crate) use windows::WindowQuery;
@@ -30,5 +29,10 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// What the audit chain is to be told.
+    pub(crate) fn audit_events(&self) -> Outbox {
+        Outbox::new(self.database.clone(), AUDIT)
     }
 }

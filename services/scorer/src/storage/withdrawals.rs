@@ -6,14 +6,14 @@ use foretide_domain::{ForecastId, SeriesId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use super::entities::{audit_outbox, forecast_series, withdrawal};
+use super::entities::{forecast_series, withdrawal};
 use super::forecasts::to_series;
+use super::keep::{event, leave_event};
 use super::surges::{Retraction, retract_of};
 use super::{Store, WaitingSeries, WriteBackState};
 use crate::model::{Forecast, withdrawn_event_id};
@@ -151,24 +151,13 @@ async fn withdraw(
         because: format!("withdrawn by {}: {}", wanted.by, wanted.reason),
     };
     retract_of(tx, forecast.id, &retraction).await?;
-    audit_row(forecast, &wanted).insert(tx).await?;
+    let details = json!({
+        "use_case": forecast.use_case,
+        "by": wanted.by,
+        "reason": wanted.reason,
+    });
+    let id = withdrawn_event_id(forecast.id);
+    let event = event(id, forecast, "forecast.withdrawn", &details);
+    leave_event(tx, event, wanted.at).await?;
     Ok(wanted)
-}
-
-fn audit_row(forecast: &Forecast, withdrawal: &Withdrawal) -> audit_outbox::ActiveModel {
-    audit_outbox::ActiveModel {
-        event_id: Set(withdrawn_event_id(forecast.id)),
-        run_id: Set(forecast.run_id.as_uuid()),
-        action: Set("forecast.withdrawn".to_owned()),
-        subject: Set(format!("forecast/{}", forecast.id)),
-        details: Set(json!({
-            "use_case": forecast.use_case,
-            "by": withdrawal.by,
-            "reason": withdrawal.reason,
-        })),
-        delivered: Set(false),
-        attempts: Set(0),
-        created_at: Set(withdrawal.at),
-        ..Default::default()
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use foretide_scorer::config::{Config, OutboxPace};
+use foretide_outbox::Backoff;
+use foretide_scorer::config::Config;
 use foretide_service_runtime::testing::TestContext;
 
 use crate::world::now;
@@ -18,7 +19,7 @@ async fn the_example_can_be_used_and_shows_the_defaults() {
     let defaults = Config::default();
     assert!((example.completeness_threshold - defaults.completeness_threshold).abs() < 1e-12);
     assert_eq!(example.valid_for_hours, defaults.valid_for_hours);
-    assert_eq!(example.outbox, OutboxPace::default());
+    assert_eq!(example.outbox, Backoff::default());
     assert!(!format!("{example:?}").contains("hunter2"));
     let context = TestContext::new("scorer", now(), &[]);
     foretide_scorer::build(&context.ctx, example).await.unwrap();

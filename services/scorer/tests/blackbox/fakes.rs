@@ -156,6 +156,8 @@ impl FeatureStoreService for FakeFeatureStore {
 pub(crate) struct FakeAuditor {
     pub(crate) events: Arc<Mutex<BTreeMap<String, governance::AppendAuditRequest>>>,
     pub(crate) is_down: Arc<Mutex<bool>>,
+    /// Events of this run are refused for good.
+    pub(crate) refuses: Arc<Mutex<Option<String>>>,
     /// The phase of every use case; shadow until told otherwise.
     pub(crate) phase: Arc<Mutex<Option<Phase>>>,
     /// How often it was asked for.
@@ -174,6 +176,9 @@ impl GovernanceService for FakeAuditor {
             return Err(Status::unavailable("as told"));
         }
         let event = request.into_inner();
+        if *self.refuses.lock().unwrap() == Some(event.run_id.clone()) {
+            return Err(Status::invalid_argument("as told"));
+        }
         self.events
             .lock()
             .unwrap()

@@ -146,3 +146,24 @@ async fn the_auditor_hears_of_every_forecast_once() {
     let details: serde_json::Value = serde_json::from_str(&event.details_json).unwrap();
     assert_eq!(details["model_version"], 7);
 }
+
+#[tokio::test]
+async fn an_event_that_the_auditor_refuses_holds_no_other_up() {
+    let world = World::new().await;
+    world.is_ready("attack_volume").await;
+    let (refused, taken) = (RunId::new(), RunId::new());
+    *world.auditor.refuses.lock().unwrap() = Some(refused.to_string());
+    world.score(refused, "attack_volume").await.unwrap();
+    world.score(taken, "attack_volume").await.unwrap();
+    let events = &world.auditor.events;
+    eventually("the next event arrives", || {
+        events.lock().unwrap().len() == 1
+    })
+    .await;
+    let events = events.lock().unwrap();
+    assert!(
+        events
+            .values()
+            .all(|event| event.run_id == taken.to_string())
+    );
+}

@@ -23,7 +23,8 @@ use foretide_domain::{Role, RunId};
 use foretide_entra::IdentityConfig;
 use foretide_forecasting::{PanelSeries, Regressor, TrainOptions, TrainingPanel, train};
 use foretide_logs_ingestion::RuleConfig;
-use foretide_scorer::config::{Config, OutboxPace, WatchlistConfig, WriteBackConfig};
+use foretide_outbox::Backoff;
+use foretide_scorer::config::{Config, WatchlistConfig, WriteBackConfig};
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
 use foretide_write_back::SinkKind;
@@ -126,7 +127,7 @@ impl World {
                 .write_back
                 .or_else(|| setting.workspace.map(write_back)),
             watchlist: setting.watchlist,
-            outbox: OutboxPace {
+            outbox: Backoff {
                 first_wait_ms: 5,
                 longest_wait_ms: 50,
             },

@@ -47,26 +47,3 @@ pub(super) mod alias_change {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-pub(super) mod ledger_entry {
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "ledger_entry")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub(crate) sequence: i64,
-        pub(crate) name: String,
-        pub(crate) version: i32,
-        pub(crate) run_id: Uuid,
-        pub(crate) state: String,
-        pub(crate) attempts: i64,
-        pub(crate) last_error: Option<String>,
-        pub(crate) mlflow_run_id: Option<String>,
-        pub(crate) created_at: DateTimeUtc,
-        pub(crate) delivered_at: Option<DateTimeUtc>,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

@@ -1,12 +1,13 @@
 //! The registry and the ledger in SQL.
 
 mod entities;
-mod ledger;
 mod versions;
 
 use foretide_db::Database;
+use foretide_outbox::Outbox;
 
-pub(crate) use ledger::LedgerEntry;
+/// The channel of versions for MLflow.
+const MLFLOW: &str = "mlflow";
 
 /// The service's tables.
 #[derive(Debug, Clone)]
@@ -17,5 +18,10 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// What MLflow is to be told, in order by model.
+    pub(crate) fn ledger(&self) -> Outbox {
+        Outbox::new(self.database.clone(), MLFLOW)
     }
 }

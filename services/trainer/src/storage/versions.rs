@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foretide_db::DbError;
 use foretide_domain::{RunId, UseCaseId};
+use foretide_outbox::Item;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
@@ -11,10 +12,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::Store;
-use super::entities::{alias_change, ledger_entry, model_version};
-use super::ledger::PENDING;
-use crate::model::{CHAMPION, ModelVersion, NewVersion};
+use super::entities::{alias_change, model_version};
+use super::{MLFLOW, Store};
+use crate::model::{CHAMPION, LedgerEntry, ModelVersion, NewVersion};
 
 impl Store {
     /// Gives the version its number, moves `champion` to it and enters it into the ledger, all or
@@ -124,15 +124,12 @@ impl Store {
     }
 
     async fn mlflow_runs(&self, name: &str) -> Result<HashMap<i32, String>, DbError> {
-        let entries = ledger_entry::Entity::find()
-            .filter(ledger_entry::Column::Name.eq(name))
-            .filter(ledger_entry::Column::MlflowRunId.is_not_null())
-            .all(self.database.connection())
-            .await?;
-        Ok(entries
-            .into_iter()
-            .filter_map(|entry| Some((entry.version, entry.mlflow_run_id?)))
-            .collect())
+        let told = self.ledger().delivered(name).await?;
+        let run = |item: Item| {
+            let entry: LedgerEntry = item.read().ok()?;
+            Some((signed(entry.version), item.receipt?))
+        };
+        Ok(told.into_iter().filter_map(run).collect())
     }
 }
 
@@ -158,7 +155,7 @@ async fn register(tx: &DatabaseTransaction, version: &NewVersion) -> Result<u32,
     .insert(tx)
     .await?;
     alias_change::ActiveModel {
-        name: Set(name.clone()),
+        name: Set(name),
         alias: Set(CHAMPION.to_owned()),
         version: Set(number),
         since: Set(version.trained_at),
@@ -167,17 +164,12 @@ async fn register(tx: &DatabaseTransaction, version: &NewVersion) -> Result<u32,
     }
     .insert(tx)
     .await?;
-    ledger_entry::ActiveModel {
-        name: Set(name),
-        version: Set(number),
-        run_id: Set(version.run_id.as_uuid()),
-        state: Set(PENDING.to_owned()),
-        attempts: Set(0),
-        created_at: Set(version.trained_at),
-        ..Default::default()
-    }
-    .insert(tx)
-    .await?;
+    let entry = LedgerEntry {
+        name: version.use_case.clone(),
+        version: unsigned(number),
+    };
+    let item = entry.into_item(version.run_id);
+    foretide_outbox::insert(tx, MLFLOW, [item], version.trained_at).await?;
     Ok(unsigned(number))
 }
 

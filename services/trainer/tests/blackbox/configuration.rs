@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use foretide_outbox::Backoff;
 use foretide_service_runtime::testing::TestContext;
-use foretide_trainer::config::{Config, LedgerPace};
+use foretide_trainer::config::Config;
 
 use crate::world::now;
 
@@ -15,7 +16,7 @@ fn parse(text: &str) -> Result<Config, foretide_config::ConfigError> {
 #[tokio::test]
 async fn the_example_can_be_used_and_shows_the_defaults() {
     let example = parse(include_str!("../../config.example.yaml")).unwrap();
-    assert_eq!(example.ledger, LedgerPace::default());
+    assert_eq!(example.ledger, Backoff::default());
     assert!(!format!("{example:?}").contains("hunter2"));
     let context = TestContext::new("trainer", now(), &[]);
     foretide_trainer::build(&context.ctx, example)

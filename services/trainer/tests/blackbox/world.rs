@@ -16,9 +16,10 @@ use foretide_api::training::v1::{
     train_response::Event,
 };
 use foretide_domain::{Role, RunId};
+use foretide_outbox::Backoff;
 use foretide_service_runtime::AuthedChannel;
 use foretide_service_runtime::testing::{TestContext, TestServer};
-use foretide_trainer::config::{Config, LedgerPace, MlflowConfig};
+use foretide_trainer::config::{Config, MlflowConfig};
 use polars::prelude::{Column, DataFrame, DataType, TimeUnit, TimeZone};
 use tempfile::TempDir;
 use tonic::service::Routes;
@@ -146,7 +147,7 @@ impl World {
             password: None,
             token: None,
         });
-        let ledger = LedgerPace {
+        let ledger = Backoff {
             first_wait_ms: 5,
             longest_wait_ms: 50,
         };

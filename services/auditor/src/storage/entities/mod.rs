@@ -5,6 +5,5 @@ pub(crate) mod audit_head;
 pub(crate) mod audit_record;
 pub(crate) mod evaluated_forecast;
 pub(crate) mod evaluation;
-pub(crate) mod governance_outbox;
 pub(crate) mod phase;
 pub(crate) mod settled_window;

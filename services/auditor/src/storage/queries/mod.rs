@@ -3,6 +3,5 @@
 pub(crate) mod audit;
 pub(crate) mod checkpoints;
 pub(crate) mod evaluations;
-pub(crate) mod outbox;
 pub(crate) mod phases;
 pub(crate) mod windows;
