@@ -129,10 +129,12 @@ async fn rows_that_are_refused_for_good_are_not_sent_again() {
     let (emulator, soc) = with_write_back().await;
     let as_of = monday() + TimeDelta::days(4);
     soc.context.clock.advance_to(as_of);
-    emulator.add_fault(Fault::at(ENDPOINT, 1, FaultAction::status(400)));
+    emulator.add_fault(Fault::at(ENDPOINT, u32::MAX, FaultAction::status(400)));
     let summary = soc.evaluate(as_of).await;
     assert_eq!((summary.rows_delivered, summary.rows_pending), (0, 0));
+    let sent = emulator.requests(ENDPOINT).len();
     soc.context.clock.advance_to(as_of + TimeDelta::hours(1));
     soc.evaluate(as_of).await;
-    assert_eq!(emulator.requests(ENDPOINT).len(), 1);
+    assert_eq!(emulator.requests(ENDPOINT).len(), sent);
+    assert!(sent > 0 && emulator.rows(TABLE).is_empty());
 }
