@@ -90,7 +90,7 @@ impl Soc {
                     return Ok(None);
                 };
                 let run = answer.into_inner().run.context("the answer holds no run")?;
-                let ended = matches!(run.state(), RunState::Succeeded | RunState::Failed);
+                let ended = !matches!(run.state(), RunState::Queued | RunState::Running);
                 Ok(ended.then_some(run))
             }
         })
