@@ -39,7 +39,7 @@ pub const RESERVED_DRIVERS: [&str; 6] = [
 ];
 
 /// Version of the input and output signature. A model with another one is refused.
-pub const SIGNATURE: &str = "foretide.panel.v5";
+pub const SIGNATURE: &str = "foretide.panel.v6";
 
 /// Hours of fresh history that are of use at scoring: eight weeks.
 pub const STATE_HOURS: usize = 8 * HOURS_OF_WEEK;

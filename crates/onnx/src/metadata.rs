@@ -13,10 +13,12 @@ pub const SIGNATURE_KEY: &str = "foretide.signature";
 pub const SCHEMA_KEY: &str = "foretide.schema";
 
 /// Signatures of earlier releases, which cannot be run any more.
-const OLDER_SIGNATURES: [&str; 3] = [
+const OLDER_SIGNATURES: [&str; 5] = [
     "foretide.panel.v1",
     "foretide.panel.v2",
     "foretide.panel.v3",
+    "foretide.panel.v4",
+    "foretide.panel.v5",
 ];
 
 /// Largest artefact taken: what a protobuf message may hold.

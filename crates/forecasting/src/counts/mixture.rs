@@ -42,8 +42,10 @@ const LONGEST_AHEAD: usize = 24;
 /// Fewest origins that say anything about weights.
 const FEWEST_ORIGINS: usize = 7;
 
-/// Hours ahead that are scored, of each origin.
-const SCORED_AHEAD: [usize; 14] = [1, 2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 21, 23, 24];
+/// Hours ahead that are scored, of each origin, as far as they are known.
+const SCORED_AHEAD: [usize; 18] = [
+    1, 2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 21, 23, 24, 28, 39, 53, 67,
+];
 
 /// Weights of the components for each reach; they sum to one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -142,13 +144,17 @@ fn scored_hours(values: &[f64], hour_of_week: &[u8], prior: &CountPrior) -> [Vec
         for back in origins {
             let known = known_at(back);
             let ahead_of = |ahead: usize| known + ahead - 1;
+            let scored_ahead = || {
+                let ahead = SCORED_AHEAD.into_iter();
+                ahead.filter(|ahead| ahead_of(*ahead) < values.len())
+            };
             let hour_of_week = |ahead: usize| usize::from(hour_of_week[ahead_of(ahead)]);
             let is_wanted = |time: usize| {
-                let mut hours = SCORED_AHEAD.iter();
-                hours.any(|&ahead| hour_of_week(ahead) % 24 == time)
+                let mut hours = scored_ahead();
+                hours.any(|ahead| hour_of_week(ahead) % 24 == time)
             };
             let state = tracks.state(&memories, known, is_wanted);
-            for ahead in SCORED_AHEAD {
+            for ahead in scored_ahead() {
                 let components = state.components(&shape, ahead, hour_of_week(ahead));
                 scored[reach_of(ahead)].push(Scored {
                     quantiles: components.map(|component| component.quantiles),

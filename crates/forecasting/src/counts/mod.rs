@@ -8,7 +8,7 @@
 //! 2. [`CountState`] (at an origin): quantiles of the newest hours under several memories, with and
 //!    without the profile, around the same time of day, and levels.
 //! 3. [`CountMixture`] (at a training): what each component weighs at the next hour, up to six
-//!    hours ahead, and beyond; from rolling origins inside the history.
+//!    hours ahead, up to a day, and beyond; from rolling origins inside the history.
 //!
 //! [`CountForecaster`] puts them together. The forecast of an hour is the weighted mean of the components' quantiles: averaging quantiles
 //! keeps them sharp and is at least as good as the mean of its parts' pinball losses (Lichtendahl,

@@ -18,8 +18,8 @@ pub const COUNT_STATE_HOURS: usize = 8 * 168;
 pub const COUNT_SHAPE_HOURS: usize = 12 * 168;
 
 /// Groups of hours ahead with weights and ratios of their own: the next hour, the rest of the next
-/// six, and all beyond.
-pub const REACHES: usize = 3;
+/// six, the rest of the next day, and all beyond.
+pub const REACHES: usize = 4;
 
 /// Half-lives of memory, hours, of the components whose values are first divided by the profile.
 const SCALED: [usize; 4] = [6, 24, 96, 336];
@@ -45,7 +45,9 @@ const ANCHOR_SHARE: f64 = 0.05;
 const ANCHOR_EVENTS: f64 = 4.0;
 
 /// Hours ahead that stand for each reach when ratios are learned.
-const TYPICAL_LEAD: [usize; REACHES] = [1, 4, 24];
+const TYPICAL_LEAD: [usize; REACHES] = [1, 4, 24, 48];
+/// Hours ahead at which scatter is learned.
+const SCATTER_LEAD: usize = 24;
 
 /// Which reach an hour lies in; `ahead` is 1 for the first hour forecast.
 #[must_use]
@@ -53,7 +55,8 @@ pub fn reach_of(ahead: usize) -> usize {
     match ahead {
         0 | 1 => 0,
         2..=6 => 1,
-        _ => 2,
+        7..=24 => 2,
+        _ => 3,
     }
 }
 
@@ -89,7 +92,7 @@ impl Shape {
             TYPICAL_LEAD.map(|lead| ratio_spread(values, &week, &levels, lead, &memory))
         });
         let levels = levels_along(&usual, &week, BINOMIAL_LEVEL, anchor);
-        let lead = TYPICAL_LEAD[REACHES - 1];
+        let lead = SCATTER_LEAD;
         // The first week warms the level up.
         let first = (lead + 168).min(values.len());
         // One burst would otherwise make every hour look wild.

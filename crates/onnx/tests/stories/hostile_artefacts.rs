@@ -50,7 +50,7 @@ fn an_artefact_cut_anywhere_is_refused() {
 #[test]
 fn a_model_with_another_signature_is_foreign() {
     let artefact = write(&model()).unwrap();
-    let other = replaced(&artefact, "foretide.panel.v5", "foretide.panel.v9");
+    let other = replaced(&artefact, "foretide.panel.v6", "foretide.panel.v9");
     let error = refusal(&other).to_string();
     assert!(error.contains("\"foretide.panel.v9\""), "{error}");
 }
@@ -58,7 +58,7 @@ fn a_model_with_another_signature_is_foreign() {
 #[test]
 fn a_model_of_an_earlier_release_is_refused_with_what_to_do() {
     let artefact = write(&model()).unwrap();
-    let older = replaced(&artefact, "foretide.panel.v5", "foretide.panel.v3");
+    let older = replaced(&artefact, "foretide.panel.v6", "foretide.panel.v3");
     let error = refusal(&older).to_string();
     assert!(
         error.contains("older kind") && error.contains("train again"),
