@@ -11,6 +11,7 @@ mod ids;
 mod principal;
 mod quantiles;
 mod series;
+mod severity;
 mod table;
 mod time;
 mod use_case;
@@ -24,6 +25,7 @@ pub use ids::{ForecastId, IdError, JobId, ProposalId, RiskWindowId, RunId};
 pub use principal::{Principal, Role};
 pub use quantiles::{LEVELS, Quantiles, QuantilesError};
 pub use series::{Dimension, SeriesId, SeriesIdError};
+pub use severity::Severity;
 pub use table::{Measure, SentinelTable};
 pub use time::{HOUR, TimeSpan, floor_day, floor_hour, hours_between};
 pub use use_case::{

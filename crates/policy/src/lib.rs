@@ -28,5 +28,5 @@ pub use proposal::{
     Approval, ExecutionPermit, MAX_ATTEMPTS, Progress, Proposal, Refusal, Standing, State, decide,
     same_person,
 };
-pub use propose::{UnknownValidity, Validity, Withheld, may_propose};
+pub use propose::{UnknownValidity, Validity, Withheld, may_propose, severity_of_period};
 pub use rules::{PolicyVersion, Rules, RulesError};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use foretide_domain::{ActionKind, Phase, UseCase};
+use foretide_domain::{ActionKind, Phase, Severity, UseCase};
 
 /// How far the inputs of a forecast can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,23 @@ pub enum Withheld {
     /// The forecast rests on too little history.
     #[error("the forecast is still learning: there is too little history")]
     Learning,
+}
+
+/// Probabilities from which on a high-risk period is of high, and of medium, severity.
+const HIGH: f64 = 0.9;
+const MEDIUM: f64 = 0.7;
+
+/// How severely a high-risk period of this probability is told of, wherever it is told. Nothing
+/// predicted is more than high, and nothing that is told is less than low.
+#[must_use]
+pub fn severity_of_period(probability: f64) -> Severity {
+    if probability >= HIGH {
+        Severity::High
+    } else if probability >= MEDIUM {
+        Severity::Medium
+    } else {
+        Severity::Low
+    }
 }
 
 /// Whether an action of this kind may be proposed. A notice written by a person has no validity.

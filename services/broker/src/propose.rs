@@ -5,8 +5,10 @@ use foretide_audit_chain::CanonicalJson;
 use foretide_domain::{
     ActionKind, CapacityKind, Phase, Principal, ProposalId, RunId, UseCase, UseCaseId,
 };
-use foretide_policy::{PayloadHash, State, Validity, Withheld, approval_needed, may_propose};
-use foretide_sentinel_arm::{PlanningIncident, Severity};
+use foretide_policy::{
+    PayloadHash, State, Validity, Withheld, approval_needed, may_propose, severity_of_period,
+};
+use foretide_sentinel_arm::PlanningIncident;
 use foretide_teams::{Fact, NoticeDriver, RiskNotice};
 use uuid::Uuid;
 
@@ -389,14 +391,6 @@ fn incident_of(
     forecast: &IssuedForecast,
     window: &RiskWindow,
 ) -> PlanningIncident {
-    let probability = window.probability;
-    let severity = if probability >= 0.9 {
-        Severity::High
-    } else if probability >= 0.7 {
-        Severity::Medium
-    } else {
-        Severity::Low
-    };
     let detail = |name: &str, value: String| (name.to_owned(), value);
     let mut details = vec![
         detail("Scope", window.scope.clone()),
@@ -417,7 +411,7 @@ fn incident_of(
         scope: window.scope.clone(),
         title: format!("Foretide: predicted surge {}", period(window)),
         description: summary(window),
-        severity,
+        severity: severity_of_period(window.probability),
         starts: window.span.start,
         ends: window.span.end,
         details,

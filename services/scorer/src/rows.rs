@@ -2,6 +2,7 @@
 
 use foretide_domain::CapacityKind;
 use foretide_logs_ingestion::azure_time;
+use foretide_policy::severity_of_period;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Forecast, RiskWindow, SeriesForecast, row_key};
@@ -89,22 +90,11 @@ pub(crate) fn render_window(window: &RiskWindow) -> Value {
         "Expected": window.expected,
         "Capacity": window.capacity,
         "CapacityKind": window.capacity_kind.map(CapacityKind::name),
-        "Severity": severity(window.probability),
+        "Severity": severity_of_period(window.probability).name(),
         "Rule": window.rule,
         "Acts": window.acts,
         "Validity": window.validity.name(),
         "Drivers": drivers,
         "IdempotencyKey": window.id.to_string(),
     })
-}
-
-/// How loudly a window is announced.
-fn severity(probability: f64) -> &'static str {
-    if probability >= 0.9 {
-        "High"
-    } else if probability >= 0.7 {
-        "Medium"
-    } else {
-        "Low"
-    }
 }

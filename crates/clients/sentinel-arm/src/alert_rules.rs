@@ -1,11 +1,11 @@
 //! Analytics rules: read whole, changed in one place, put back as they were.
 
+use foretide_domain::Severity;
 use serde_json::{Value, json};
 
 use crate::client::ArmClient;
 use crate::content::{ContentBody, ContentKind};
 use crate::error::ArmError;
-use crate::incident::Severity;
 use crate::read::{optional_text, text};
 
 /// Sentinel puts this before the name of a rule that it switched off after repeated failures.

@@ -1,10 +1,10 @@
 //! Automation rules, as far as Foretide has any use for them. None of their actions sets a status.
 
+use foretide_domain::Severity;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::content::{ContentBody, WouldClose};
-use crate::incident::Severity;
 
 /// What sets a rule off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,40 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use foretide_domain::Severity;
+
 use crate::error::ArmError;
 use crate::limits::fit_description;
-
-/// How severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Severity {
-    /// For information.
-    Informational,
-    /// Low.
-    Low,
-    /// Medium.
-    Medium,
-    /// High.
-    High,
-}
-
-impl Severity {
-    /// Sentinel's word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Informational => "Informational",
-            Self::Low => "Low",
-            Self::Medium => "Medium",
-            Self::High => "High",
-        }
-    }
-
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        [Self::Informational, Self::Low, Self::Medium, Self::High]
-            .into_iter()
-            .find(|severity| severity.name().eq_ignore_ascii_case(text))
-    }
-}
 
 /// A status that can be written. There is none that closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,13 +1,14 @@
 //! Incidents: read, created, changed, commented on, related. Never closed, never deleted.
 
 use chrono::{DateTime, Utc};
+use foretide_domain::Severity;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Address, ArmClient};
 use crate::content::ContentBody;
 use crate::error::ArmError;
-use crate::incident::{Incident, IncidentDraft, IncidentStatus, OpenStatus, Severity, written};
+use crate::incident::{Incident, IncidentDraft, IncidentStatus, OpenStatus, written};
 use crate::limits::fit_comment;
 use crate::read::{moment, optional_text, text, texts};
 
@@ -222,7 +223,7 @@ fn read_incident(value: &Value) -> Result<Incident, ArmError> {
         number: value.pointer(&of("incidentNumber")).and_then(Value::as_i64),
         title: text(what, value, &of("title"))?,
         description: optional_text(value, &of("description")).unwrap_or_default(),
-        severity: Severity::read(&severity),
+        severity: Severity::of(&severity),
         status: IncidentStatus::read(&text(what, value, &of("status"))?),
         owner: value
             .pointer(&of("owner"))

@@ -25,7 +25,8 @@ pub use client::{Allowance, ArmClient};
 pub use config::{ArmConfigError, PUBLIC_CLOUD_AUDIENCE, PUBLIC_CLOUD_ENDPOINT, WorkspaceConfig};
 pub use content::{ContentBody, ContentKind, WouldClose};
 pub use error::ArmError;
-pub use incident::{Incident, IncidentDraft, IncidentOwner, IncidentStatus, OpenStatus, Severity};
+pub use foretide_domain::Severity;
+pub use incident::{Incident, IncidentDraft, IncidentOwner, IncidentStatus, OpenStatus};
 pub use incidents::{Comment, IncidentFilter, Relation};
 pub use limits::{
     LARGEST_DETAILS_BYTES, LONGEST_COMMENT, LONGEST_DESCRIPTION, MOST_DETAILS, TRUNCATED,

@@ -1,12 +1,13 @@
 //! Planning incidents: what is expected, where the SOC already looks. One open a scope.
 
 use chrono::{DateTime, Utc};
+use foretide_domain::Severity;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::client::ArmClient;
 use crate::error::ArmError;
-use crate::incident::{Incident, IncidentDraft, Severity};
+use crate::incident::{Incident, IncidentDraft};
 use crate::incidents::IncidentFilter;
 use crate::limits::{fit_comment, fit_description, fit_details};
 
