@@ -12,11 +12,11 @@ use crate::now;
 
 /// How long before today the history ends: long enough that a forecast issued then has settled.
 const HOURS_BEFORE_TODAY: i64 = 78;
-/// A campaign that the SOC was told of begins so long after today, and lasts so long.
+/// An exercise that the SOC was told of begins so long after today, and lasts so long.
 const ANNOUNCED_IN_HOURS: i64 = 30;
 const ANNOUNCED_FOR_HOURS: i64 = 40;
 
-/// What Contoso's SOC says that it can carry in eight hours: under what the announced campaign brings
+/// What Contoso's SOC says that it can carry in eight hours: under what the announced exercise brings
 /// at any hour of the week, so that a window is raised because of it and not because of the day.
 const CARRIED: f64 = 12.0;
 
@@ -41,7 +41,7 @@ impl Contoso {
         let start = (now - TimeDelta::days(history_days.into())).date_naive();
         let plan = Plan {
             history_days,
-            // Too short for the generator to put a campaign of its own into it.
+            // Too short for the generator to plant something of its own into it.
             replay_days: 6,
             volume: 0.5,
             ..Plan::contoso(7, start)
@@ -117,24 +117,24 @@ impl Contoso {
         json!(use_cases)
     }
 
-    /// The campaigns the SOC knows of, as the calendar configuration has them: those of the
+    /// The exercises the SOC knows of, as the calendar configuration has them: those of the
     /// history, and one that begins tomorrow.
     pub(crate) fn campaigns(&self) -> Value {
         let start = self.today + TimeDelta::hours(ANNOUNCED_IN_HOURS);
         let ahead = json!({
-            "name": "announced for tomorrow",
+            "name": "exercise announced for tomorrow",
             "start": start,
             "end": start + TimeDelta::hours(ANNOUNCED_FOR_HOURS),
         });
         self.workspace
-            .campaigns()
+            .events()
             .iter()
-            .filter(|campaign| campaign.is_announced())
-            .map(|campaign| {
+            .filter(|event| event.is_announced())
+            .map(|event| {
                 json!({
-                    "name": campaign.name,
-                    "start": campaign.span.start,
-                    "end": campaign.span.end,
+                    "name": event.name,
+                    "start": event.span.start,
+                    "end": event.span.end,
                 })
             })
             .chain([ahead])

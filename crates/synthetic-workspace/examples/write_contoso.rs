@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let bytes: usize = rows.iter().map(|row| row.line.len() + 1).sum();
         println!("{table}: {} rows, {bytes} bytes", rows.len());
     }
-    for campaign in workspace.campaigns() {
-        println!("{campaign:?}");
+    for event in workspace.events() {
+        println!("{event:?}");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::catalogue::{PRODUCTS, Product, Rule, SEVERITIES};
+use crate::events::PlantedEvent;
 use crate::rendering::{self, Stamp, TENANT_ID};
 use crate::rows::Row;
 use crate::world::{self, Hour, World};
@@ -110,11 +111,12 @@ pub(crate) fn generate(world: &World, random: &mut impl Rng) -> (Vec<Row>, Vec<R
         numbers: 1000,
     };
     for hour in &world.hours {
+        let is_attacked = world.surge(hour) > 0.0;
         let expected = INCIDENTS_PER_HOUR * hour.level * world.volume;
         for product in &PRODUCTS {
-            let mean = expected * (product.share + campaign_share(world, hour, product));
+            let mean = expected * (product.share + planted_share(world, hour, product));
             for _ in 0..world::count(mean, writer.random) {
-                writer.incident(hour, product);
+                writer.incident(hour, product, is_attacked);
             }
         }
         let lone = LONE_ALERTS_PER_HOUR * hour.level * world.volume;
@@ -129,35 +131,28 @@ pub(crate) fn generate(world: &World, random: &mut impl Rng) -> (Vec<Row>, Vec<R
     (writer.incidents, writer.alerts)
 }
 
-/// Most of what a campaign adds is seen by one product, the rest by all.
-fn campaign_share(world: &World, hour: &Hour, product: &Product) -> f64 {
-    let Some(campaign) = hour.campaign.map(|index| &world.campaigns[index]) else {
-        return 0.0;
-    };
-    let direct = if campaign.product == product.name {
-        0.6
-    } else {
-        0.0
-    };
-    world.surge(hour) * (direct + 0.4 * product.share)
+/// What planted events add to a product's share.
+fn planted_share(world: &World, hour: &Hour, product: &Product) -> f64 {
+    let added = |event: &PlantedEvent| event.added(hour.start) * event.share(product);
+    world.events.iter().map(added).sum()
 }
 
 impl<R: Rng> Writer<'_, R> {
     fn draw_rule(
         &mut self,
         product: &'static Product,
-        in_campaign: bool,
+        is_attacked: bool,
     ) -> (&'static Rule, usize) {
         let rule = &product.rules[self.random.random_range(0..product.rules.len())];
         let severity = world::pick(rule.severities, self.random);
-        // in a campaign more of what is seen is serious
-        let lifted = in_campaign && severity > 0 && self.random.random_bool(0.3);
+        // under attack more of what is seen is serious
+        let lifted = is_attacked && severity > 0 && self.random.random_bool(0.3);
         (rule, severity - usize::from(lifted))
     }
 
-    fn incident(&mut self, hour: &Hour, product: &'static Product) {
+    fn incident(&mut self, hour: &Hour, product: &'static Product, is_attacked: bool) {
         let created = rendering::within_hour(hour.start, self.random);
-        let (rule, severity) = self.draw_rule(product, hour.campaign.is_some());
+        let (rule, severity) = self.draw_rule(product, is_attacked);
         let alert_count = 1 + world::count(0.8, self.random);
         let alert_ids: Vec<String> = (0..alert_count)
             .map(|_| {

@@ -2,7 +2,7 @@
 //!
 //! The demo and the tests need a workspace with a past: incidents that are opened, changed,
 //! closed and opened again, alerts, sign-ins, firewall events, ingested volume and threat
-//! indicators, with weekdays and hours, holidays, Patch Tuesdays, campaigns, rows that arrive
+//! indicators, with weekdays and hours, holidays, Patch Tuesdays, planted events, rows that arrive
 //! late, rows that arrive twice and a few lines that are broken. [`Workspace::generate`] makes
 //! one: the same [`Plan`] gives the same bytes. [`write_export`] lays it out as Log Analytics
 //! data export does, so that the real files source reads it. Of a [`LargeWorkspace`] there are only
@@ -12,8 +12,8 @@
 //! names are under `contoso.example`, addresses are from ranges that are routed nowhere.
 
 mod blemishes;
-mod campaigns;
 mod catalogue;
+mod events;
 mod export;
 mod firewall;
 mod incidents;
@@ -26,7 +26,7 @@ mod sign_ins;
 mod usage;
 mod world;
 
-pub use campaigns::Campaign;
+pub use events::{EventKind, PlantedEvent};
 pub use export::{ExportError, ExportProgress, append_arrivals, write_export};
 pub use large::{LargeCount, LargePlan, LargeWorkspace};
 pub use plan::{Plan, PlanError};

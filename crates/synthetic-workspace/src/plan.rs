@@ -19,6 +19,8 @@ pub struct Plan {
     pub time_zone: Tz,
     /// Days on which Contoso does not work.
     pub holidays: Vec<NaiveDate>,
+    /// Whether exercises, surges, an attack and a drift are planted beyond season and chance.
+    pub has_events: bool,
     /// Factor on all volumes; 1 is about 90 incidents and 300 alerts a day.
     pub volume: f64,
 }
@@ -48,6 +50,7 @@ impl Plan {
             replay_days: 14,
             time_zone: chrono_tz::Europe::Berlin,
             holidays: Vec::new(),
+            has_events: true,
             volume: 1.0,
         }
     }

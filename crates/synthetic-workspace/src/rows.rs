@@ -7,7 +7,7 @@ use foretide_domain::{SentinelTable, TimeSpan, floor_hour};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::campaigns::Campaign;
+use crate::events::{self, PlantedEvent};
 use crate::plan::{Plan, PlanError};
 use crate::world::World;
 use crate::{blemishes, firewall, incidents, indicators, sign_ins, usage};
@@ -27,7 +27,7 @@ pub struct Row {
 #[derive(Debug, Clone)]
 pub struct Workspace {
     span: TimeSpan,
-    campaigns: Vec<Campaign>,
+    events: Vec<PlantedEvent>,
     tables: BTreeMap<SentinelTable, Vec<Row>>,
 }
 
@@ -38,7 +38,7 @@ impl Workspace {
     /// When the plan cannot be carried out.
     pub fn generate(plan: &Plan) -> Result<Self, PlanError> {
         plan.validate()?;
-        let world = World::new(plan);
+        let world = World::new(plan, events::draw(plan, &mut source(plan, Stream::Events)));
         let (incident_rows, alert_rows) =
             incidents::generate(&world, &mut source(plan, Stream::Incidents));
         let mut tables = BTreeMap::from([
@@ -69,7 +69,7 @@ impl Workspace {
         }
         Ok(Self {
             span: world.span,
-            campaigns: world.campaigns,
+            events: world.events,
             tables,
         })
     }
@@ -80,10 +80,18 @@ impl Workspace {
         self.span
     }
 
-    /// The truth: what raised the counts, and whether it was announced. Ordered by start.
+    /// The truth: what was planted, and whether it was announced. Ordered by start.
     #[must_use]
-    pub fn campaigns(&self) -> &[Campaign] {
-        &self.campaigns
+    pub fn events(&self) -> &[PlantedEvent] {
+        &self.events
+    }
+
+    /// Drops the rows that had arrived by then, which are usually written already, and their memory.
+    pub fn forget_arrivals_before(&mut self, moment: DateTime<Utc>) {
+        for rows in self.tables.values_mut() {
+            rows.retain(|row| row.arrived_at >= moment);
+            rows.shrink_to_fit();
+        }
     }
 
     /// The rows of a table, by hour of `TimeGenerated` and then in order of arrival.
@@ -113,6 +121,7 @@ enum Stream {
     Usage = 4,
     Indicators = 5,
     Blemishes = 6,
+    Events = 7,
 }
 
 fn source(plan: &Plan, stream: Stream) -> ChaCha8Rng {

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Gamma, Poisson};
 
-use crate::campaigns::{self, Campaign};
+use crate::events::{EventKind, PlantedEvent};
 use crate::plan::Plan;
 
 /// Share of a working day's incidents in each local hour, times 24.
@@ -25,28 +25,25 @@ const YEARLY_GROWTH: f64 = 0.20;
 const DAY_SHAPE: f64 = 90.0;
 const HOUR_SHAPE: f64 = 12.0;
 
-/// One hour: how much goes on and whether a campaign runs.
+/// One hour and how much goes on without planted events.
 pub(crate) struct Hour {
     pub(crate) start: DateTime<Utc>,
     /// What the season, the calendar and chance make of the hour; 1 on average over a week.
     pub(crate) level: f64,
-    /// The campaign that runs, if one does: its index.
-    pub(crate) campaign: Option<usize>,
 }
 
 /// The activity of the whole span, shared by all tables so that they rise and fall together.
 pub(crate) struct World {
     pub(crate) span: TimeSpan,
     pub(crate) volume: f64,
-    pub(crate) campaigns: Vec<Campaign>,
+    pub(crate) events: Vec<PlantedEvent>,
     pub(crate) hours: Vec<Hour>,
 }
 
 impl World {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, events: Vec<PlantedEvent>) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
         let span = plan.span();
-        let campaigns = campaigns::draw(plan, &mut random);
         let mut hours = Vec::with_capacity(span.hours());
         let mut start = span.start;
         let mut day_noise = 1.0;
@@ -59,28 +56,24 @@ impl World {
                 * (1.0 + YEARLY_GROWTH * years)
                 * day_noise
                 * noise(HOUR_SHAPE, &mut random);
-            let campaign = campaigns
-                .iter()
-                .position(|campaign| campaign.span.contains(start));
-            hours.push(Hour {
-                start,
-                level,
-                campaign,
-            });
+            hours.push(Hour { start, level });
             start += Duration::hours(1);
         }
         Self {
             span,
             volume: plan.volume,
-            campaigns,
+            events,
             hours,
         }
     }
 
-    /// How many times the seasonal count the campaign of the hour adds; 0 without one.
+    /// How many times the seasonal count the attacks and exercises of the hour add; 0 without one.
     pub(crate) fn surge(&self, hour: &Hour) -> f64 {
-        hour.campaign
-            .map_or(0.0, |index| self.campaigns[index].factor - 1.0)
+        let attacks = self
+            .events
+            .iter()
+            .filter(|event| event.kind != EventKind::Drift);
+        attacks.map(|event| event.added(hour.start)).sum()
     }
 }
 

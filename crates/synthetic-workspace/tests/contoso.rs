@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
-use foretide_domain::{SentinelTable, TimeSpan};
+use foretide_domain::{SentinelTable, TimeSpan, floor_hour};
 use foretide_synthetic_workspace::{
-    ExportError, Plan, PlanError, Workspace, append_arrivals, write_export,
+    EventKind, ExportError, Plan, PlanError, Workspace, append_arrivals, write_export,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -109,36 +109,59 @@ fn weekends_are_quiet_and_counts_scatter_more_than_poisson() {
     );
 }
 
-#[test]
-fn the_replay_holds_a_weekend_surge_that_was_announced() {
-    let plan = Plan::contoso(7, day(2026, 7, 1));
-    let workspace = contoso();
-    let surge = workspace
-        .campaigns()
-        .iter()
-        .find(|campaign| campaign.span.start >= plan.replay_start() && campaign.is_announced())
-        .expect("one in the replay");
-    let announced_at = surge.announced_at.expect("announced");
-    assert!(announced_at < surge.span.start);
-    assert_eq!(surge.span.start.weekday(), Weekday::Sat);
-    assert!(surge.name.contains("synthetic"));
+fn incidents_created_by_hour(workspace: &Workspace) -> HashMap<DateTime<Utc>, usize> {
+    let mut seen = HashSet::new();
+    let mut hours = HashMap::new();
+    for object in objects(workspace, SentinelTable::SecurityIncident) {
+        let created = time(&object, "CreatedTime").expect("every incident was created");
+        if seen.insert(object["IncidentNumber"].as_u64()) {
+            *hours.entry(floor_hour(created)).or_default() += 1;
+        }
+    }
+    hours
+}
 
-    let days = incidents_created_by_day(workspace);
-    let saturday = surge.span.start.date_naive();
-    let usual = days[&(saturday - chrono::Days::new(7))];
-    assert!(
-        days[&saturday] > 2 * usual,
-        "{} against {usual}",
-        days[&saturday]
+/// Incidents of all hours that are wanted.
+fn incidents_where(
+    hours: &HashMap<DateTime<Utc>, usize>,
+    is_wanted: impl Fn(DateTime<Utc>) -> bool,
+) -> f64 {
+    let wanted = hours.iter().filter(|(hour, _)| is_wanted(**hour));
+    wanted.map(|(_, count)| *count).sum::<usize>() as f64
+}
+
+#[test]
+fn only_exercises_are_announced_and_the_replay_has_one_attack_and_one_drift() {
+    let plan = Plan::contoso(7, day(2026, 7, 1));
+    let events = contoso().events();
+    for event in events {
+        assert_eq!(event.is_announced(), event.kind == EventKind::Exercise);
+        assert!(event.announced_at.is_none_or(|at| at < event.span.start));
+        assert!(event.name.contains("synthetic") && event.factor > 1.0);
+    }
+    let of = |kind: EventKind, is_replayed: bool| {
+        let wanted = events.iter().filter(|event| event.kind == kind);
+        wanted
+            .filter(|event| (event.span.start >= plan.replay_start()) == is_replayed)
+            .collect::<Vec<_>>()
+    };
+    assert!(of(EventKind::Surge, false).len() >= 10, "the history");
+    assert!(of(EventKind::Exercise, false).len() >= 4, "the history");
+    assert!(!of(EventKind::Surge, true).is_empty(), "the replay");
+    assert_eq!(of(EventKind::Drift, true).len(), 1);
+    let attack = of(EventKind::WeekendAttack, true);
+    assert_eq!(attack.len(), 1);
+    assert_eq!(
+        attack[0]
+            .span
+            .start
+            .with_timezone(&plan.time_zone)
+            .weekday(),
+        Weekday::Sat
     );
-    let known_before = workspace
-        .campaigns()
-        .iter()
-        .filter(|c| c.span.end < plan.replay_start());
-    assert!(
-        known_before.filter(|c| c.is_announced()).count() >= 4,
-        "something to learn from"
-    );
+    let ahead = of(EventKind::Exercise, true);
+    assert_eq!(ahead.len(), 2);
+    assert!(ahead[1].span.start > plan.span().end, "one is still ahead");
 }
 
 #[test]
@@ -368,6 +391,52 @@ proptest! {
             prop_assert!(first.rows(table) != other.rows(table));
             let span = first.span();
             prop_assert!(first.rows(table).iter().all(|row| row.time_generated < span.end));
+        }
+    }
+
+    #[test]
+    fn the_truth_agrees_with_the_rows(seed in any::<u64>(), offset in 0_u64..3000) {
+        let start = day(2020, 1, 1) + chrono::Days::new(offset);
+        let plan = Plan { history_days: 48, ..Plan::contoso(seed, start) };
+        let planted = Workspace::generate(&plan).expect("valid");
+        let without = Workspace::generate(&Plan { has_events: false, ..plan }).expect("valid");
+        prop_assert!(without.events().is_empty());
+        let events = planted.events();
+        let (planted, without) =
+            (incidents_created_by_hour(&planted), incidents_created_by_hour(&without));
+        let kinds = [
+            (EventKind::Surge, 1.3),
+            (EventKind::WeekendAttack, 1.8),
+            (EventKind::Exercise, 1.8),
+            (EventKind::Drift, 1.05),
+        ];
+        for (kind, factor) in kinds {
+            let within = |hour| {
+                events.iter().any(|event| event.kind == kind && event.span.contains(hour))
+            };
+            let (with, usual) =
+                (incidents_where(&planted, within), incidents_where(&without, within));
+            prop_assert!(with > factor * usual, "{kind:?}: {with} against {usual}");
+        }
+        let outside = |hour| events.iter().all(|event| !event.span.contains(hour));
+        let ratio = incidents_where(&planted, outside) / incidents_where(&without, outside);
+        prop_assert!((0.9..1.1).contains(&ratio), "{ratio} times as many outside of events");
+    }
+
+    #[test]
+    fn what_is_forgotten_has_arrived_before(days in 0_i64..25) {
+        let plan = Plan { history_days: 20, replay_days: 0, ..Plan::contoso(3, day(2026, 11, 1)) };
+        let mut workspace = Workspace::generate(&plan).expect("valid");
+        let moment = plan.span().start + chrono::Duration::days(days);
+        let later = |workspace: &Workspace, table| {
+            let rows = workspace.rows(table).iter();
+            rows.filter(|row| row.arrived_at >= moment).cloned().collect::<Vec<_>>()
+        };
+        let tables: Vec<_> = workspace.tables().collect();
+        let kept: Vec<_> = tables.iter().map(|table| later(&workspace, *table)).collect();
+        workspace.forget_arrivals_before(moment);
+        for (table, kept) in tables.into_iter().zip(kept) {
+            prop_assert!(workspace.rows(table) == kept);
         }
     }
 }

@@ -10,7 +10,7 @@ use foretide_api::{
     use_case_id, uuid_field,
 };
 use foretide_audit_chain::{AuditRecord, CanonicalJson, Digest, Event};
-use foretide_domain::{Role, RunId};
+use foretide_domain::{Role, RunId, TimeSpan};
 use foretide_forecasting::risk::Warnings;
 use foretide_policy::Verdict;
 use foretide_service_runtime::require;
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use crate::evaluate::EvaluateRequest;
-use crate::model::{Evaluation, PhaseState, Standing};
+use crate::model::{Evaluation, PhaseState, Standing, WindowOutcome};
 use crate::service::Auditor;
 use crate::storage::{AuditFilter, EvaluationFilter};
 use crate::track_record;
@@ -97,12 +97,24 @@ impl GovernanceService for GovernanceGrpc {
         request: Request<wire::GetTrackRecordRequest>,
     ) -> Result<Response<wire::GetTrackRecordResponse>, Status> {
         require(&request, Role::Viewer)?;
-        let wire::GetTrackRecordRequest { use_case } = request.into_inner();
+        let wire::GetTrackRecordRequest {
+            use_case,
+            with_windows,
+        } = request.into_inner();
         let use_case = use_case_id("use_case", &use_case).map_err(into_status)?;
         let now = self.auditor.clock.now();
         let standing = self.auditor.standing(&use_case, now).await;
         let track_record = Some(standing_message(standing.map_err(into_status)?));
-        Ok(Response::new(wire::GetTrackRecordResponse { track_record }))
+        let windows = if with_windows {
+            let settled = self.auditor.settled_windows(&use_case, now).await;
+            settled.map_err(into_status)?
+        } else {
+            Vec::new()
+        };
+        Ok(Response::new(wire::GetTrackRecordResponse {
+            track_record,
+            windows: windows.into_iter().map(window_message).collect(),
+        }))
     }
 
     async fn get_phase(
@@ -406,6 +418,28 @@ fn standing_message(standing: Standing) -> wire::TrackRecord {
             lead_hours: record.lead_hours,
         }),
         summary,
+    }
+}
+
+fn window_message(outcome: WindowOutcome) -> wire::SettledWindow {
+    let WindowOutcome {
+        settled,
+        end,
+        capacity,
+        load,
+    } = outcome;
+    wire::SettledWindow {
+        issued_at: Some(settled.issued_at.into()),
+        span: span_message(TimeSpan {
+            start: settled.start,
+            end,
+        }),
+        probability: settled.probability,
+        raised: settled.was_raised,
+        baseline_raised: settled.baseline_raised,
+        capacity,
+        load,
+        exceeded: settled.has_exceeded,
     }
 }
 

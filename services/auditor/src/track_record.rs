@@ -34,11 +34,7 @@ impl Auditor {
         as_of: DateTime<Utc>,
     ) -> Result<Standing, AuditorError> {
         let declared = self.declared(use_case)?;
-        let window = TimeDelta::days(i64::from(self.config.gate_window_days));
-        let span = TimeSpan {
-            start: as_of - window,
-            end: as_of,
-        };
+        let span = self.gate_span(as_of);
         let hours = self.hourly_evidence(use_case, span).await?;
         let windows = self.windows(declared, span).await?;
         let (gate, settled_days, settled_days_needed) = match &windows {
@@ -62,6 +58,23 @@ impl Auditor {
             hours,
             windows,
         })
+    }
+
+    /// The settled windows of the same days, in order of time.
+    pub(crate) async fn settled_windows(
+        &self,
+        use_case: &UseCaseId,
+        as_of: DateTime<Utc>,
+    ) -> Result<Vec<WindowOutcome>, AuditorError> {
+        let span = self.gate_span(as_of);
+        self.storage.settled_windows(use_case, span).await
+    }
+
+    fn gate_span(&self, as_of: DateTime<Utc>) -> TimeSpan {
+        TimeSpan {
+            start: as_of - TimeDelta::days(i64::from(self.config.gate_window_days)),
+            end: as_of,
+        }
     }
 
     /// Of the total series, or of all series where there is no total.
@@ -92,7 +105,8 @@ impl Auditor {
         if use_case.trigger.is_none() {
             return Ok(None);
         }
-        let settled = self.storage.settled_windows(&use_case.id, span).await?;
+        let outcomes = self.storage.settled_windows(&use_case.id, span).await?;
+        let settled: Vec<_> = outcomes.iter().map(|outcome| outcome.settled).collect();
         Ok(Some(track_record(&settled)))
     }
 }

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use foretide_audit_chain::{AuditRecord, Event, Head};
 use foretide_db::{Database, DatabaseConfig, DbError};
 use foretide_domain::{ForecastId, Phase, RunId, SeriesId, TimeSpan, UseCaseId};
-use foretide_forecasting::risk::SettledWindow;
 use foretide_migrations::auditor::Migrator;
 use foretide_migrations::{MigrateError, migrate};
 use foretide_outbox::{NewItem, Outbox};
@@ -235,7 +234,7 @@ impl Storage {
         &self,
         use_case: &UseCaseId,
         issued: TimeSpan,
-    ) -> Result<Vec<SettledWindow>, AuditorError> {
+    ) -> Result<Vec<WindowOutcome>, AuditorError> {
         queries::windows::settled(self.database.connection(), use_case, issued).await
     }
 

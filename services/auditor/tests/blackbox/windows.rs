@@ -64,8 +64,10 @@ async fn days(soc: &Soc, count: i64, probabilities: [f64; 3]) -> wire::EvaluateS
 async fn record(soc: &Soc, use_case: &str) -> wire::TrackRecord {
     let request = wire::GetTrackRecordRequest {
         use_case: use_case.to_owned(),
+        ..Default::default()
     };
     let answer = soc.service().get_track_record(request).await.unwrap();
+    assert!(answer.get_ref().windows.is_empty(), "only when asked for");
     answer.into_inner().track_record.unwrap()
 }
 
@@ -139,6 +141,43 @@ async fn f11_probabilities_no_better_than_the_base_rate_are_said_to_be_so() {
 }
 
 #[tokio::test]
+async fn f11_every_settled_window_is_told_with_its_load_when_asked_for() {
+    let soc = Soc::start().await;
+    days(&soc, 2, [0.8, 0.1, 0.1]).await;
+    let request = wire::GetTrackRecordRequest {
+        use_case: "risk_period".to_owned(),
+        with_windows: true,
+    };
+    let answer = soc.service().get_track_record(request).await.unwrap();
+    let windows = answer.into_inner().windows;
+    let told: Vec<_> = windows
+        .iter()
+        .map(|window| (window.raised, window.exceeded, window.baseline_raised))
+        .collect();
+    let day = [
+        (true, true, Some(false)),
+        (false, false, Some(false)),
+        (false, false, Some(true)),
+    ];
+    assert_eq!(told, [day, day].concat());
+    for window in &windows {
+        assert!((window.load - LOAD).abs() < 1e-9, "{window:?}");
+        assert_eq!(window.exceeded, window.load > window.capacity);
+    }
+    assert_eq!(
+        windows[5].span,
+        span_message(TimeSpan {
+            start: monday() + TimeDelta::hours(40),
+            end: monday() + TimeDelta::hours(48),
+        })
+    );
+    assert_eq!(
+        windows[5].issued_at,
+        Some((monday() + TimeDelta::days(1)).into())
+    );
+}
+
+#[tokio::test]
 async fn a_use_case_without_a_trigger_has_no_windows_and_an_unknown_one_no_record() {
     let soc = Soc::start().await;
     let volume = record(&soc, "attack_volume").await;
@@ -146,6 +185,7 @@ async fn a_use_case_without_a_trigger_has_no_windows_and_an_unknown_one_no_recor
     assert_eq!(volume.reasons, ["0 of 14 settled days"]);
     let request = wire::GetTrackRecordRequest {
         use_case: "weather".to_owned(),
+        ..Default::default()
     };
     let status = soc.service().get_track_record(request).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);

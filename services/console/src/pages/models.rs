@@ -131,6 +131,7 @@ async fn models_of(session: &Session, use_case: &UseCase) -> Result<UseCaseModel
         })),
         judge.get_track_record(request(GetTrackRecordRequest {
             use_case: id.clone(),
+            ..Default::default()
         })),
     );
     let record = record.of("auditor")?.track_record;

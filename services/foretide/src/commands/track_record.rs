@@ -1,6 +1,8 @@
 //! How right forecasts and warnings were.
 
-use foretide_api::governance::v1::{GetTrackRecordRequest, ListPhasesRequest, TrackRecord};
+use foretide_api::governance::v1::{
+    GetTrackRecordRequest, GetTrackRecordResponse, ListPhasesRequest, TrackRecord,
+};
 use foretide_service_runtime::Peers;
 
 use crate::cli::Format;
@@ -42,12 +44,28 @@ pub(super) async fn use_cases(peers: &Peers) -> anyhow::Result<Vec<String>> {
 
 /// The track record of a use case.
 pub(super) async fn of(peers: &Peers, use_case: &str) -> anyhow::Result<Option<TrackRecord>> {
+    Ok(ask(peers, use_case, false).await?.track_record)
+}
+
+/// The same with every settled window.
+pub(super) async fn with_windows(
+    peers: &Peers,
+    use_case: &str,
+) -> anyhow::Result<GetTrackRecordResponse> {
+    ask(peers, use_case, true).await
+}
+
+async fn ask(
+    peers: &Peers,
+    use_case: &str,
+    with_windows: bool,
+) -> anyhow::Result<GetTrackRecordResponse> {
     let request = GetTrackRecordRequest {
         use_case: use_case.to_owned(),
+        with_windows,
     };
     let answer = peers.auditor().get_track_record(request).await;
-    let answer = answer.map_err(|status| plainly(&status))?;
-    Ok(answer.into_inner().track_record)
+    Ok(answer.map_err(|status| plainly(&status))?.into_inner())
 }
 
 /// Each in its sentences.

@@ -7,6 +7,7 @@ use sea_orm::{
 };
 
 use crate::error::AuditorError;
+use crate::model::WindowOutcome;
 use crate::storage::EvaluatedForecast;
 use crate::storage::entities::settled_window::{ActiveModel, Column, Entity, Model};
 
@@ -45,7 +46,7 @@ pub(crate) async fn settled(
     connection: &impl ConnectionTrait,
     use_case: &UseCaseId,
     issued: TimeSpan,
-) -> Result<Vec<SettledWindow>, AuditorError> {
+) -> Result<Vec<WindowOutcome>, AuditorError> {
     let rows = Entity::find()
         .filter(Column::UseCase.eq(use_case.as_str()))
         .filter(Column::IssuedAt.gte(issued.start))
@@ -56,13 +57,18 @@ pub(crate) async fn settled(
     Ok(rows.iter().map(read).collect())
 }
 
-fn read(row: &Model) -> SettledWindow {
-    SettledWindow {
-        issued_at: row.issued_at,
-        start: row.starts_at,
-        probability: row.probability,
-        was_raised: row.was_raised,
-        baseline_raised: row.baseline_raised,
-        has_exceeded: row.has_exceeded,
+fn read(row: &Model) -> WindowOutcome {
+    WindowOutcome {
+        settled: SettledWindow {
+            issued_at: row.issued_at,
+            start: row.starts_at,
+            probability: row.probability,
+            was_raised: row.was_raised,
+            baseline_raised: row.baseline_raised,
+            has_exceeded: row.has_exceeded,
+        },
+        end: row.ends_at,
+        capacity: row.capacity,
+        load: row.load,
     }
 }

@@ -143,6 +143,7 @@ impl governance::governance_service_server::GovernanceService for Fakes {
                 ],
                 ..governance::TrackRecord::default()
             }),
+            windows: Vec::new(),
         }))
     }
 

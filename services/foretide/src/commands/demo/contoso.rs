@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use foretide_calendar::{Calendar, CalendarConfig};
 use foretide_domain::{SentinelTable, TimeSpan};
-use foretide_synthetic_workspace::{Plan, Workspace};
+use foretide_synthetic_workspace::{Plan, PlantedEvent, Workspace};
 
 use crate::cli::DemoArgs;
 
@@ -13,9 +13,9 @@ pub(super) const COUNTRY: &str = "DE";
 /// First day of the workspace: fixed, so that the demo shows the same every day.
 const START: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date");
 
-/// Days that are made but not replayed: the last forecast looks into them, and a campaign that has
-/// been announced lies there, so that the demo ends with something to decide.
-const DAYS_BEYOND: u32 = 4;
+/// Days that are begun but not replayed to their end: the last forecast is issued in the morning of
+/// the last one.
+const DAYS_BEYOND: u32 = 1;
 
 /// Contoso and the plan it was made from.
 pub(super) struct Contoso {
@@ -54,6 +54,16 @@ impl Contoso {
     pub(super) fn days_until(&self, until: DateTime<Utc>) -> u64 {
         let hours = (until - self.start()).num_hours();
         u64::try_from(hours).unwrap_or(0).div_ceil(24)
+    }
+
+    /// What was planted. Truth that no service is given, except for what was announced.
+    pub(super) fn events(&self) -> &[PlantedEvent] {
+        self.workspace.events()
+    }
+
+    /// Frees the memory of rows that are written.
+    pub(super) fn forget_until(&mut self, until: DateTime<Utc>) {
+        self.workspace.forget_arrivals_before(until);
     }
 
     /// Rows that have arrived by then.

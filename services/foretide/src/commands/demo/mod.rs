@@ -1,6 +1,7 @@
 //! `demo`: everything on a synthetic workspace, with no account, no other service and no network.
 
 mod contoso;
+mod proof;
 mod settings;
 
 use std::path::Path;
@@ -40,10 +41,11 @@ pub(super) async fn run(args: DemoArgs, base: Config) -> anyhow::Result<()> {
         "Contoso: a synthetic workspace. Everything in it is invented (seed {}).",
         args.seed
     );
-    let contoso = Contoso::generate(&args)?;
+    let mut contoso = Contoso::generate(&args)?;
     let export = args.data_dir.join("workspace");
     let first = contoso.history_end() + Duration::hours(FORECAST_HOUR);
     let rows = write_history(&contoso, &export, first)?;
+    contoso.forget_until(first);
 
     let clock = RunningClock::starting_at(first);
     let emulator = Emulator::start(EmulatorConfig::default(), clock.shared())
@@ -75,6 +77,7 @@ pub(super) async fn run(args: DemoArgs, base: Config) -> anyhow::Result<()> {
     };
     replay.days(first, args.replay_days).await?;
     pipeline::print_forecasts(&running.peers, None).await?;
+    proof::print(&running.peers, contoso.events()).await?;
     summary(&running, &emulator, started).await?;
     if args.once {
         drop(note);
@@ -235,6 +238,9 @@ async fn summary(
         vec!["console".to_owned(), running.state.console.clone()],
     ];
     println!("\n{}", table(&["the demo did", ""], rows));
+    if waiting == 0 {
+        println!("Nothing waits to be decided: the newest forecast raised no high-risk period.");
+    }
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! The configuration of the demo, written as a file so that other commands can use it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use foretide_emulator::{EmulatorConfig, EmulatorHandle};
-use serde_json::json;
+use foretide_synthetic_workspace::PlantedEvent;
+use serde_json::{Value, json};
 
 use super::contoso::{COUNTRY, Contoso};
 use crate::cli::DemoArgs;
@@ -19,6 +20,14 @@ pub(super) fn write(
     emulator: &EmulatorHandle,
 ) -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(&args.data_dir)?;
+    let settings = settings(&folder, args, contoso, emulator);
+    let path = folder.join("foretide.yaml");
+    let text = serde_norway::to_string(&settings)?;
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+fn settings(folder: &Path, args: &DemoArgs, contoso: &Contoso, emulator: &EmulatorHandle) -> Value {
     let write_back = |stream: &str| {
         json!({
             "rule": { "endpoint": emulator.base_url(), "dcr_immutable_id": EmulatorConfig::RULE_ID },
@@ -31,7 +40,7 @@ pub(super) fn write(
             },
         })
     };
-    let settings = json!({
+    json!({
         "data_dir": folder.join(DATA),
         "listen": {
             "console": args.console_port, "ingestion": 0, "feature_store": 0, "trainer": 0,
@@ -45,7 +54,7 @@ pub(super) fn write(
             "calendar": {
                 "country": COUNTRY,
                 "timezone": contoso.time_zone(),
-                "campaigns": announced(contoso),
+                "campaigns": announced(contoso.events()),
             },
         },
         "scorer": { "write_back": write_back("Custom-PredictiveAlerting_CL") },
@@ -55,20 +64,15 @@ pub(super) fn write(
         },
         "broker": { "teams": { "webhook_url": emulator.teams_webhook_url() } },
         "orchestrator": { "calendar": { "enabled": false } },
-    });
-    let path = folder.join("foretide.yaml");
-    let text = serde_norway::to_string(&settings)?;
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    })
 }
 
-/// The campaigns the SOC was told of: those stand in its calendar.
-fn announced(contoso: &Contoso) -> Vec<serde_json::Value> {
-    let campaigns = contoso.workspace().campaigns().iter();
-    campaigns
-        .filter(|campaign| campaign.is_announced())
-        .map(|campaign| {
-            json!({ "name": campaign.name, "start": campaign.span.start, "end": campaign.span.end })
-        })
+/// The exercises the SOC was told of: those stand in its calendar, and nothing else does.
+fn announced(events: &[PlantedEvent]) -> Vec<Value> {
+    let announced = events.iter().filter(|event| event.is_announced());
+    announced
+        .map(
+            |event| json!({ "name": event.name, "start": event.span.start, "end": event.span.end }),
+        )
         .collect()
 }
