@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "governance/v1/governance.proto",
         "actions/v1/actions.proto",
         "orchestration/v1/orchestration.proto",
+        "outbox/v1/outbox.proto",
         "writeback/v1/writeback.proto",
     ]
     .iter()

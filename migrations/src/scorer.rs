@@ -20,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(WriteBack),
             Box::new(JudgedWindows),
             Box::new(OneOutbox),
+            Box::new(WriteBackTasks),
         ]
     }
 }
@@ -143,6 +144,58 @@ impl MigrationTrait for OneOutbox {
             order_by: "sequence",
         };
         outbox::move_items(manager, former).await
+    }
+}
+
+/// What waits for the workspace becomes tasks of the common outbox.
+struct WriteBackTasks;
+
+impl MigrationName for WriteBackTasks {
+    fn name(&self) -> &'static str {
+        "m20261128_000005_write_back_tasks"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for WriteBackTasks {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let forecast = outbox::uuid_text(backend, "forecast.id");
+        let of_forecast = |task: &str| {
+            let task = format!("'{task}'");
+            outbox::json_text(backend, &[("task", &task), ("forecast", &forecast)])
+        };
+        let has_series = |state: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM forecast_series WHERE forecast_id = forecast.id \
+                 AND write_back = '{state}')"
+            )
+        };
+        let insert = "INSERT INTO outbox (channel, item_key, order_key, run_id, payload, created_at, \
+                      state, attempts) SELECT 'write_back'";
+        let windows = format!(
+            "{insert}, 'windows/first', 'windows', NULL, {}, MIN(issued_at), 'waiting', 0 \
+             FROM surge_row WHERE state IN ('due', 'sending', 'retract') HAVING COUNT(*) > 0",
+            outbox::json_text(backend, &[("task", "'windows'")])
+        );
+        let rows = format!(
+            "{insert}, 'rows/' || {forecast}, {forecast}, run_id, {}, issued_at, 'waiting', 0 \
+             FROM forecast WHERE {} ORDER BY issued_at, id",
+            of_forecast("rows"),
+            has_series("pending")
+        );
+        let withdrawals = format!(
+            "{insert}, 'withdrawal/' || {forecast}, {forecast}, run_id, {}, withdrawn_at, 'waiting', 0 \
+             FROM forecast JOIN withdrawal ON forecast_id = forecast.id WHERE {} \
+             ORDER BY withdrawn_at, forecast.id",
+            of_forecast("withdrawal"),
+            has_series("withdrawing")
+        );
+        let connection = manager.get_connection();
+        for statement in [windows, rows, withdrawals] {
+            connection.execute_unprepared(&statement).await?;
+        }
+        Ok(())
     }
 }
 

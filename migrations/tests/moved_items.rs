@@ -29,8 +29,19 @@ fn moment() -> DateTime<Utc> {
 
 /// A database as the last version before the common outbox left it.
 async fn before<M: MigratorTrait>(test: &TestDatabase, service: &'static str) -> Database {
+    before_migration::<M>(test, service, "_outbox").await
+}
+
+/// A database without the migration whose name ends like this, and those after it.
+async fn before_migration<M: MigratorTrait>(
+    test: &TestDatabase,
+    service: &'static str,
+    name: &str,
+) -> Database {
     let database = Database::connect(&test.config, service).await.unwrap();
-    let earlier = u32::try_from(M::migrations().len() - 1).unwrap();
+    let mut migrations = M::migrations().into_iter();
+    let earlier = migrations.position(|migration| migration.name().ends_with(name));
+    let earlier = u32::try_from(earlier.unwrap()).unwrap();
     let transaction = database.begin_schema_change().await.unwrap();
     M::up(&transaction, Some(earlier)).await.unwrap();
     transaction.commit().await.unwrap();
@@ -49,11 +60,17 @@ async fn has_row(database: &Database, table: &'static str, row: Vec<(&'static st
 }
 
 async fn moved<M: MigratorTrait>(database: &Database, former: &str) -> Vec<Moved> {
-    assert_eq!(migrate::<M>(database).await.unwrap().len(), 1);
+    assert!(!migrate::<M>(database).await.unwrap().is_empty());
     let connection = database.connection();
     let backend = connection.get_database_backend();
     let left = Statement::from_string(backend, format!("SELECT * FROM {former}"));
     assert!(connection.query_all_raw(left).await.unwrap().is_empty());
+    items(database).await
+}
+
+async fn items(database: &Database) -> Vec<Moved> {
+    let connection = database.connection();
+    let backend = connection.get_database_backend();
     let items = "SELECT * FROM outbox ORDER BY sequence";
     let items = connection
         .query_all_raw(Statement::from_string(backend, items))
@@ -172,6 +189,99 @@ async fn events_of_the_scorer_move() {
             assert_eq!(details, json!({"series": 6}));
         }
         assert_eq!(items.len(), 2);
+    }
+}
+
+/// A forecast with one series whose rows have got so far.
+async fn has_forecast(database: &Database, id: Uuid, run: Uuid, write_back: &str) {
+    let text = |value: &str| Expr::value(value.to_owned());
+    let forecast = vec![
+        ("id", Expr::value(id)),
+        ("run_id", Expr::value(run)),
+        ("use_case", Expr::value(id.to_string())),
+        ("issued_at", Expr::value(moment())),
+        ("start", Expr::value(moment())),
+        ("horizon_hours", Expr::value(72)),
+        ("model_name", text("attack_volume")),
+        ("model_version", Expr::value(1)),
+        ("completeness", Expr::value(1.0)),
+        ("validity", text("valid")),
+        ("valid_until", Expr::value(moment())),
+        ("drivers", Expr::value(json!([]))),
+    ];
+    has_row(database, "forecast", forecast).await;
+    let series = vec![
+        ("forecast_id", Expr::value(id)),
+        ("series_id", text("attack_volume/total")),
+        ("run_id", Expr::value(run)),
+        ("position", Expr::value(0)),
+        ("model_kind", text("panel")),
+        ("note", text("")),
+        ("learning", Expr::value(false)),
+        ("points", Expr::value(vec![0_u8])),
+        ("write_back", text(write_back)),
+    ];
+    has_row(database, "forecast_series", series).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_the_workspace_becomes_tasks() {
+    for test in TestDatabase::every_engine().await {
+        let name = "_write_back_tasks";
+        let database = before_migration::<scorer::Migrator>(&test, "scorer", name).await;
+        let run = Uuid::now_v7();
+        let ids: Vec<Uuid> = (0..3).map(|_| Uuid::now_v7()).collect();
+        for (id, state) in ids.iter().zip(["pending", "withdrawing", "delivered"]) {
+            has_forecast(&database, *id, run, state).await;
+        }
+        let withdrawal = vec![
+            ("forecast_id", Expr::value(ids[1])),
+            ("use_case", Expr::value("risk_period")),
+            ("withdrawn_at", Expr::value(moment())),
+            ("withdrawn_by", Expr::value("olga")),
+            ("reason", Expr::value("a wrong export")),
+        ];
+        has_row(&database, "withdrawal", withdrawal).await;
+        for state in ["sending", "retract", "standing"] {
+            let window = vec![
+                ("window_id", Expr::value(Uuid::now_v7())),
+                ("forecast_id", Expr::value(ids[0])),
+                ("run_id", Expr::value(run)),
+                ("use_case", Expr::value("risk_period")),
+                ("issued_at", Expr::value(moment())),
+                ("ends_at", Expr::value(moment())),
+                ("row", Expr::value("{}")),
+                ("state", Expr::value(state)),
+            ];
+            has_row(&database, "surge_row", window).await;
+        }
+        assert_eq!(
+            migrate::<scorer::Migrator>(&database).await.unwrap().len(),
+            1
+        );
+        let task = |key: String, order: String, run: Option<Uuid>, payload: Value| {
+            let channel = "write_back".to_owned();
+            let state = "waiting".to_owned();
+            (channel, key, Some(order), run, payload, state, None, None)
+        };
+        let of = |task: &str, id: Uuid| json!({"task": task, "forecast": id});
+        let windows = ("windows/first".to_owned(), "windows".to_owned());
+        let expected = [
+            task(windows.0, windows.1, None, json!({"task": "windows"})),
+            task(
+                format!("rows/{}", ids[0]),
+                ids[0].to_string(),
+                Some(run),
+                of("rows", ids[0]),
+            ),
+            task(
+                format!("withdrawal/{}", ids[1]),
+                ids[1].to_string(),
+                Some(run),
+                of("withdrawal", ids[1]),
+            ),
+        ];
+        assert_eq!(items(&database).await, expected);
     }
 }
 

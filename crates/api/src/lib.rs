@@ -42,5 +42,6 @@ generated!(
     governance,
     actions,
     orchestration,
+    outbox,
     writeback
 );

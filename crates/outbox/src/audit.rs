@@ -1,17 +1,21 @@
 //! Events for the audit chain.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use foretide_api::governance::v1::AppendAuditRequest;
 use foretide_api::governance::v1::governance_service_client::GovernanceServiceClient;
-use foretide_domain::RunId;
-use foretide_service_runtime::AuthedChannel;
+use foretide_db::Database;
+use foretide_domain::{RunId, SharedClock};
+use foretide_service_runtime::{AuthedChannel, ServiceContext};
 use serde::Deserialize;
 use serde_json::json;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::courier::Destination;
+use crate::courier::{Courier, Destination};
 use crate::item::{Item, NewItem, Outcome};
+use crate::table::Outbox;
 
 /// The channel of audit events.
 pub const AUDIT: &str = "audit";
@@ -73,9 +77,16 @@ impl std::fmt::Debug for AuditChain {
 
 impl AuditChain {
     /// The chain that this auditor keeps.
-    #[must_use]
-    pub fn new(auditor: GovernanceServiceClient<AuthedChannel>) -> Self {
+    fn new(auditor: GovernanceServiceClient<AuthedChannel>) -> Self {
         Self { auditor }
+    }
+
+    /// Brings what a service has for the chain there.
+    #[must_use]
+    pub fn courier(database: Database, ctx: &ServiceContext) -> Courier {
+        let chain = Self::new(ctx.peers.auditor());
+        let outbox = Outbox::new(database, AUDIT);
+        Courier::new(outbox, Arc::new(chain), SharedClock::clone(&ctx.clock))
     }
 
     /// The receipt is the record's sequence in the chain.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::item::{Item, Outcome};
+use crate::item::{Item, Outcome, State};
 use crate::metrics;
 use crate::table::{Claim, Outbox};
 
@@ -44,6 +44,18 @@ pub trait Destination: Send + Sync + 'static {
     ) -> Result<(), DbError> {
         Ok(())
     }
+
+    /// What else is to be kept when a person gives a refused item up, in the same transaction.
+    ///
+    /// # Errors
+    /// As the database's; the item then stays refused.
+    async fn dropped(
+        &self,
+        _transaction: &DatabaseTransaction,
+        _item: &Item,
+    ) -> Result<(), DbError> {
+        Ok(())
+    }
 }
 
 /// Delivers a channel. Cheap to clone: clones are one courier.
@@ -54,6 +66,7 @@ pub struct Courier {
     clock: SharedClock,
     backoff: Backoff,
     batch: u64,
+    lease: Duration,
     /// Whoever returns knows that what was due has been tried, not that somebody else is at it.
     turn: Arc<Mutex<()>>,
     wake: Arc<Notify>,
@@ -77,6 +90,7 @@ impl Courier {
             clock,
             backoff: Backoff::default(),
             batch: BATCH,
+            lease: LEASE,
             turn: Arc::default(),
             wake: Arc::default(),
         }
@@ -96,6 +110,23 @@ impl Courier {
         self
     }
 
+    /// Leases items for so long; it is renewed while they are under way.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// What it delivers from.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn destination(&self) -> Arc<dyn Destination> {
+        Arc::clone(&self.destination)
+    }
+
     /// Has the background task look now. Call it after an item was kept.
     pub fn wake(&self) {
         self.wake.notify_one();
@@ -108,7 +139,7 @@ impl Courier {
             let pause = match self.drain(&shutdown).await {
                 Ok(()) => {
                     failures = 0;
-                    self.until_next().await
+                    self.after_a_look().await
                 }
                 Err(error) => Err(error),
             };
@@ -141,7 +172,15 @@ impl Courier {
         outcome
     }
 
-    async fn until_next(&self) -> Result<Duration, DbError> {
+    /// Counts what has not arrived, and says how long to wait.
+    async fn after_a_look(&self) -> Result<Duration, DbError> {
+        let undelivered = self.outbox.undelivered().await?;
+        let (service, channel) = (self.outbox.database().service(), self.outbox.channel());
+        for state in [State::Waiting, State::Refused] {
+            let of_state = undelivered.iter().filter(|part| part.state == state);
+            let items = of_state.map(|part| part.items).sum();
+            metrics::undelivered(service, channel, state.name(), items);
+        }
         let next = self.outbox.next_due_in().await?.unwrap_or(IDLE_LOOK);
         let first = self.backoff.pause_after(1, None);
         Ok(next.clamp(first.min(IDLE_LOOK), IDLE_LOOK))
@@ -150,7 +189,7 @@ impl Courier {
     async fn drain(&self, shutdown: &CancellationToken) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
         while !shutdown.is_cancelled() {
-            let claim = self.outbox.claim(self.batch, LEASE).await?;
+            let claim = self.outbox.claim(self.batch, self.lease).await?;
             if claim.items.is_empty() {
                 return Ok(());
             }
@@ -169,14 +208,15 @@ impl Courier {
         let channel = self.outbox.channel();
         let delivery = self.destination.deliver(&claim.items);
         tokio::pin!(delivery);
-        let mut held_until = Instant::now() + LEASE;
-        let mut renewal = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
+        let lease = self.lease;
+        let mut held_until = Instant::now() + lease;
+        let mut renewal = interval_at(Instant::now() + lease / 3, lease / 3);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 outcomes = &mut delivery => return Some(outcomes),
-                begun = renewal.tick() => match self.outbox.renew(claim, LEASE).await {
-                    Ok(true) => held_until = begun + LEASE,
+                begun = renewal.tick() => match self.outbox.renew(claim, lease).await {
+                    Ok(true) => held_until = begun + lease,
                     Ok(false) => {
                         tracing::warn!(channel, "another courier has taken these items over");
                         return None;

@@ -35,7 +35,7 @@ pub struct Item {
     pub payload: String,
     /// The moment that whoever kept it gave.
     pub created_at: DateTime<Utc>,
-    /// Tries begun.
+    /// Tries begun, since it was kept or since a person had it tried again.
     pub attempts: u32,
     /// What became of it.
     pub state: State,
@@ -48,6 +48,12 @@ pub struct Item {
 }
 
 impl Item {
+    /// Whether this is the first try since a person had a refused item tried again.
+    #[must_use]
+    pub fn is_tried_anew(&self) -> bool {
+        self.attempts == 1 && self.last_error.is_some()
+    }
+
     /// The payload as the type it was made of.
     ///
     /// # Errors

@@ -243,31 +243,38 @@ impl Outbox {
         rows.into_iter().map(read).collect()
     }
 
-    /// Has a refused item tried again.
+    /// The refused item of a key, if there is one.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when no refused item has the key; else as the database's.
-    pub async fn retry(&self, key: &str) -> Result<(), DbError> {
-        self.take_from_refused(key, State::Waiting).await
-    }
-
-    /// Gives a refused item up.
-    ///
-    /// # Errors
-    /// [`DbError::NotFound`] when no refused item has the key; else as the database's.
-    pub async fn drop_refused(&self, key: &str) -> Result<(), DbError> {
-        self.take_from_refused(key, State::Dropped).await
-    }
-
-    async fn take_from_refused(&self, key: &str, state: State) -> Result<(), DbError> {
-        let update = Entity::update_many()
-            .filter(Column::Channel.eq(self.channel))
+    /// As the database's.
+    pub(crate) async fn refused(&self, key: &str) -> Result<Option<Item>, DbError> {
+        let found = self
+            .of_state(State::Refused)
             .filter(Column::ItemKey.eq(key))
+            .one(self.database.connection())
+            .await?;
+        found.map(read).transpose()
+    }
+
+    /// Takes an item from those that were refused into another state; its tries begin anew.
+    ///
+    /// # Errors
+    /// [`DbError::NotFound`] when it is not refused any more; else as the database's.
+    pub(crate) async fn take_in(
+        &self,
+        tx: &DatabaseTransaction,
+        item: &Item,
+        to: State,
+    ) -> Result<(), DbError> {
+        let changed = Entity::update_many()
+            .filter(Column::Sequence.eq(item.sequence))
             .filter(Column::State.eq(State::Refused.name()))
-            .col_expr(Column::State, Expr::value(state.name()));
-        let changed = update.exec(self.database.connection()).await?;
+            .col_expr(Column::State, Expr::value(to.name()))
+            .col_expr(Column::Attempts, Expr::value(0_i64))
+            .exec(tx)
+            .await?;
         if changed.rows_affected == 0 {
-            let what = format!("refused item {key} of channel {}", self.channel);
+            let what = format!("refused item {} of channel {}", item.key, self.channel);
             return Err(DbError::not_found(what));
         }
         Ok(())

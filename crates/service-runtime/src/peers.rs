@@ -9,6 +9,7 @@ use foretide_api::governance::v1::governance_service_client::GovernanceServiceCl
 use foretide_api::ingestion::v1::ingestion_service_client::IngestionServiceClient;
 use foretide_api::ingestion::v1::pseudonym_service_client::PseudonymServiceClient;
 use foretide_api::orchestration::v1::orchestration_service_client::OrchestrationServiceClient;
+use foretide_api::outbox::v1::outbox_service_client::OutboxServiceClient;
 use foretide_api::scoring::v1::scoring_service_client::ScoringServiceClient;
 use foretide_api::training::v1::training_service_client::TrainingServiceClient;
 use foretide_api::writeback::v1::withdrawal_service_client::WithdrawalServiceClient;
@@ -169,6 +170,23 @@ impl Peers {
     #[must_use]
     pub fn auditor_write_back(&self) -> WriteBackServiceClient<AuthedChannel> {
         WriteBackServiceClient::with_interceptor(self.auditor.clone(), self.credentials.clone())
+    }
+
+    /// What has not left a service; nothing when the service sends nothing.
+    #[must_use]
+    pub fn outbox_of(&self, service: &str) -> Option<OutboxServiceClient<AuthedChannel>> {
+        let channel = match service {
+            "auditor" => &self.auditor,
+            "broker" => &self.broker,
+            "scorer" => &self.scorer,
+            "trainer" => &self.trainer,
+            _ => return None,
+        };
+        let credentials = self.credentials.clone();
+        Some(OutboxServiceClient::with_interceptor(
+            channel.clone(),
+            credentials,
+        ))
     }
 
     /// Takes the scorer's forecasts back.

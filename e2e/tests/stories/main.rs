@@ -16,6 +16,7 @@ mod forecast_command;
 mod lineage;
 mod log_analytics;
 mod microsoft_clients;
+mod outbox;
 mod pseudonyms;
 mod queries;
 mod real_input;

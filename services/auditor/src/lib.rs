@@ -37,6 +37,9 @@ use foretide_api::MAX_MESSAGE_BYTES;
 use foretide_api::governance::v1::governance_service_server::{
     GovernanceServiceServer, SERVICE_NAME,
 };
+use foretide_api::outbox::v1::outbox_service_server::{
+    OutboxServiceServer, SERVICE_NAME as OUTBOX,
+};
 use foretide_api::writeback::v1::write_back_service_server::{
     SERVICE_NAME as WRITE_BACK, WriteBackServiceServer,
 };
@@ -44,7 +47,7 @@ use foretide_domain::SharedClock;
 use foretide_http::RetryPolicy;
 use foretide_lake::Lake;
 use foretide_logs_ingestion::table_of;
-use foretide_outbox::Courier;
+use foretide_outbox::{AuditChain, Courier, OutboxGrpc};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, ReadBack, RowColumns, WriteBackGrpc};
 use tonic::service::Routes;
@@ -92,6 +95,12 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
             None
         }
     };
+    let audit = AuditChain::courier(storage.database(), ctx).with_backoff(config.outbox);
+    let outbox = OutboxGrpc::new(
+        vec![storage.rows(), audit.outbox().clone()],
+        delivery.iter().chain([&audit]).cloned().collect(),
+        SharedClock::clone(&ctx.clock),
+    );
     let batches = storage.batches();
     let read_back = read_back(&config, batches.clone(), &ctx.clock)?;
     let sources = Arc::new(GrpcSources::new(ctx.peers.clone()));
@@ -125,11 +134,13 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let server = GovernanceServiceServer::new(GovernanceGrpc::new(auditor))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let routes = Routes::new(server).add_service(WriteBackServiceServer::new(WriteBackGrpc::new(
-        batches, waiting,
-    )));
-    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WRITE_BACK]);
-    built = built.with_background(checkpoints.run(ctx.shutdown.clone()));
+    let write_back = WriteBackGrpc::new(batches, waiting);
+    let routes = Routes::new(server)
+        .add_service(WriteBackServiceServer::new(write_back))
+        .add_service(OutboxServiceServer::new(outbox));
+    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WRITE_BACK, OUTBOX])
+        .with_background(checkpoints.run(ctx.shutdown.clone()))
+        .with_background(audit.run(ctx.shutdown.clone()));
     if let Some(delivery) = delivery {
         built = built.with_background(delivery.run(ctx.shutdown.clone()));
     }

@@ -27,8 +27,11 @@ use std::sync::{Arc, Mutex};
 
 use foretide_api::MAX_MESSAGE_BYTES;
 use foretide_api::actions::v1::actions_service_server::{ActionsServiceServer, SERVICE_NAME};
+use foretide_api::outbox::v1::outbox_service_server::{
+    OutboxServiceServer, SERVICE_NAME as OUTBOX,
+};
 use foretide_domain::SharedClock;
-use foretide_outbox::{AuditChain, Courier};
+use foretide_outbox::{AuditChain, OutboxGrpc};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -62,12 +65,12 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let planner = planner(&config, &ctx.clock)?;
     let peers = Arc::new(GrpcPeers::new(ctx.peers.clone()));
     let metrics = Metrics::new();
-    let audit = Courier::new(
-        storage.audit_events(),
-        Arc::new(AuditChain::new(ctx.peers.auditor())),
+    let audit = AuditChain::courier(storage.database(), ctx).with_backoff(config.outbox);
+    let outbox = OutboxGrpc::new(
+        vec![audit.outbox().clone()],
+        vec![audit.clone()],
         SharedClock::clone(&ctx.clock),
-    )
-    .with_backoff(config.outbox);
+    );
     let broker = Arc::new(Broker {
         storage,
         forecasts: Arc::clone(&peers) as _,
@@ -85,7 +88,8 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let server = ActionsServiceServer::new(ActionsGrpc::new(Arc::clone(&broker)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(BuiltService::new(Routes::new(server), vec![SERVICE_NAME])
+    let routes = Routes::new(server).add_service(OutboxServiceServer::new(outbox));
+    Ok(BuiltService::new(routes, vec![SERVICE_NAME, OUTBOX])
         .with_background(audit.run(ctx.shutdown.clone()))
         .with_background(Arc::clone(&broker).sweep(ctx.shutdown.clone()))
         .with_background(broker.watch_kill_switch(ctx.shutdown.clone())))

@@ -8,6 +8,7 @@ use foretide_file_commands::FileCommand;
 
 use crate::commands::backfill::BackfillCommand;
 use crate::commands::content::ContentCommand;
+use crate::commands::outbox::OutboxCommand;
 use crate::commands::pseudonyms::PseudonymsCommand;
 use crate::commands::write_back::WriteBackCommand;
 use crate::services::ServiceName;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Rows written back: what the workspace accepted, and what was taken back.
     #[command(subcommand)]
     WriteBack(WriteBackCommand),
+    /// What has not left a service: what waits, what was refused, sending it again, giving it up.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// Names behind pseudonyms: who is told is audited; keys, and how names go for good.
     #[command(subcommand)]
     Pseudonyms(PseudonymsCommand),

@@ -29,7 +29,7 @@ pub(crate) async fn watch(
                     .kill_switch
                     .store(switch.engaged, Ordering::Release);
                 if switch.engaged
-                    && let Err(error) = write_back.retract_everything("the kill switch").await
+                    && let Err(error) = write_back.retract_everything().await
                 {
                     tracing::warn!(%error, "predicted windows could not be taken back; it will be tried again");
                 }

@@ -16,7 +16,6 @@ mod grpc;
 mod kill_switch;
 mod metrics;
 mod model;
-mod outbox;
 mod periods;
 mod points;
 mod rows;
@@ -27,12 +26,14 @@ mod storage;
 mod surges;
 mod waiting;
 mod watchlist;
-mod withdrawal;
 mod withdrawal_grpc;
 mod write_back;
 
 use std::sync::Arc;
 
+use foretide_api::outbox::v1::outbox_service_server::{
+    OutboxServiceServer, SERVICE_NAME as OUTBOX,
+};
 use foretide_api::scoring::v1::scoring_service_server::{SERVICE_NAME, ScoringServiceServer};
 use foretide_api::writeback::v1::withdrawal_service_server::{
     SERVICE_NAME as WITHDRAWALS, WithdrawalServiceServer,
@@ -42,7 +43,7 @@ use foretide_api::writeback::v1::write_back_service_server::{
 };
 use foretide_db::Database;
 use foretide_migrations::scorer::Migrator;
-use foretide_outbox::{AuditChain, Courier};
+use foretide_outbox::{AuditChain, OutboxGrpc};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use foretide_write_back::{Batches, WriteBackGrpc};
 use tonic::service::Routes;
@@ -80,19 +81,23 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     }
     let batches = Batches::new(database.clone());
     let read_back = config.read_back(batches.clone(), &ctx.clock)?;
-    let store = Store::new(database);
+    let store = Store::new(database.clone());
     let write_back = Arc::new(WriteBack::new(
         store.clone(),
         sink,
         config.outbox,
         Arc::clone(&ctx.clock),
     ));
-    let audit = Courier::new(
-        store.audit_events(),
-        Arc::new(AuditChain::new(ctx.peers.auditor())),
+    let audit = AuditChain::courier(database, ctx).with_backoff(config.outbox);
+    let outbox = OutboxGrpc::new(
+        vec![store.tasks(), audit.outbox().clone()],
+        write_back
+            .courier()
+            .into_iter()
+            .chain([audit.clone()])
+            .collect(),
         Arc::clone(&ctx.clock),
-    )
-    .with_backoff(config.outbox);
+    );
     let withdrawals = WithdrawalGrpc {
         store: store.clone(),
         write_back: Arc::clone(&write_back),
@@ -116,6 +121,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
             .max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
     )
     .add_service(WithdrawalServiceServer::new(withdrawals))
+    .add_service(OutboxServiceServer::new(outbox))
     .add_service(WriteBackServiceServer::new(WriteBackGrpc::new(
         batches, waiting,
     )));
@@ -126,7 +132,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         ctx.peers.broker(),
         ctx.shutdown.clone(),
     );
-    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WITHDRAWALS, WRITE_BACK])
+    let mut built = BuiltService::new(routes, vec![SERVICE_NAME, WITHDRAWALS, WRITE_BACK, OUTBOX])
         .with_background(write_back.run(ctx.shutdown.clone()))
         .with_background(audit.run(ctx.shutdown.clone()));
     if heeds_kill_switch {

@@ -107,7 +107,7 @@ impl Scorer {
             metrics::scored(&command.use_case, began.elapsed());
         }
         progress("writing back", 0, 0);
-        self.write_back.deliver_now(id).await;
+        self.write_back.deliver_now().await;
         Ok(self.store.summary(id).await?)
     }
 

@@ -1,121 +1,105 @@
 //! Predicted windows into the workspace, and their tombstones when they no longer stand.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeMap, HashSet};
 
 use foretide_db::DbError;
 use foretide_domain::RunId;
 use foretide_logs_ingestion::{ChunkOutcome, table_of, tombstone};
+use foretide_outbox::{Item, Outcome};
 use foretide_write_back::Accepted;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::metrics;
 use crate::rows::KEPT_OF_WINDOW;
-use crate::storage::{Retraction, SurgeRow, SurgeState};
-use crate::write_back::{Held, Sink, WriteBack, held_by};
+use crate::storage::{Retraction, SentSurges, SurgeRow, SurgeState};
+use crate::write_back::{Workspace, describe, held_by};
 
-impl WriteBack {
+/// Rows that are sent together, and the states they go through.
+struct Shipment {
+    from: SurgeState,
+    to: SurgeState,
+    rows: Vec<SurgeRow>,
+    values: Vec<Value>,
+}
+
+impl Workspace {
     /// Announces what is due and takes back what no longer stands, tombstones first. While the kill
-    /// switch is engaged nothing is announced.
-    pub(crate) async fn deliver_surges(&self, sink: &Sink) -> Result<Option<Held>, DbError> {
-        let Some(stream) = &sink.surge_stream else {
-            return Ok(None);
+    /// switch is engaged all coming windows are taken back and nothing is announced.
+    pub(crate) async fn send_windows(&self, item: &Item, halted: bool) -> Result<Outcome, DbError> {
+        let Some(stream) = &self.sink.surge_stream else {
+            return Ok(Outcome::later("scorer.write_back.surge_stream is not set"));
         };
-        let _turn = self.turn.lock().await;
-        let retracted = self.retract_surges(sink, stream).await?;
-        if retracted.is_some() || self.kill_switch.load(Ordering::Acquire) {
-            return Ok(retracted);
+        if item.is_tried_anew() {
+            self.store.take_up_surges().await?;
         }
-        self.announce_surges(sink, stream).await
+        if halted {
+            let retraction = Retraction::by_kill_switch(self.clock.now());
+            self.store.retract_coming_surges(&retraction).await?;
+        }
+        let mut refusal = None;
+        while let Some(shipment) = self.next_shipment(halted).await? {
+            let outcomes = self.sink.client.upload(stream, &shipment.values).await;
+            let mut sent = sort(&shipment.rows, &outcomes);
+            let what = if shipment.to == SurgeState::Standing {
+                sent.batches = self.accepted_by_run(stream, &shipment.rows, &sent.accepted);
+                "windows"
+            } else {
+                "tombstones"
+            };
+            self.store
+                .surges_sent(shipment.from, shipment.to, &sent)
+                .await?;
+            metrics::delivered(what, "delivered", sent.accepted.len());
+            if let Some(held) = held_by(&outcomes) {
+                return Ok(held);
+            }
+            refusal = refusal.or(sent.refused.into_keys().next());
+        }
+        Ok(refusal.map_or(Outcome::Delivered(None), Outcome::Refused))
     }
 
-    /// Takes back every window that is not over. What was not sent yet never is.
-    pub(crate) async fn retract_everything(&self, because: &str) -> Result<(), DbError> {
-        let retraction = Retraction {
-            at: self.clock.now(),
-            because: because.to_owned(),
-        };
-        let count = self.store.retract_coming_surges(&retraction).await?;
-        if count > 0 {
-            tracing::warn!(count, because, "predicted windows are taken back");
-            self.wake.notify_one();
+    async fn next_shipment(&self, halted: bool) -> Result<Option<Shipment>, DbError> {
+        let rows = self.store.surges_in(&[SurgeState::Retract]).await?;
+        if !rows.is_empty() {
+            let now = self.clock.now();
+            let stone = |row: &SurgeRow| {
+                tombstone(&row.row, &KEPT_OF_WINDOW, row.retracted_at.unwrap_or(now)).ok_or_else(
+                    || DbError::corrupt("surge_row", "row", row.window_id, "has no key"),
+                )
+            };
+            let values = rows.iter().map(stone).collect::<Result<_, _>>()?;
+            return Ok(Some(Shipment {
+                from: SurgeState::Retract,
+                to: SurgeState::Withdrawn,
+                rows,
+                values,
+            }));
         }
-        Ok(())
-    }
-
-    async fn announce_surges(&self, sink: &Sink, stream: &str) -> Result<Option<Held>, DbError> {
-        let rows = self.store.surges_to_announce().await?;
+        let (due, sending) = (SurgeState::Due, SurgeState::Sending);
+        let rows = match halted {
+            true => Vec::new(),
+            false => self.store.surges_in(&[due, sending]).await?,
+        };
         if rows.is_empty() {
             return Ok(None);
         }
         // from here on the workspace may have them, whatever becomes of this process
-        let (due, sending) = (SurgeState::Due, SurgeState::Sending);
         let all: Vec<Uuid> = rows.iter().map(|row| row.window_id).collect();
-        self.store.move_surges(&all, due, sending, None).await?;
-        let values: Vec<Value> = rows.iter().map(|row| row.row.clone()).collect();
-        let outcomes = sink.client.upload(stream, &values).await;
-        let settled = settle(&rows, &outcomes);
-        let accepted = self.accepted_by_run(sink, stream, &settled.accepted);
-        let ids = ids(&settled.accepted);
-        self.store.surges_announced(&ids, &accepted).await?;
-        for (row, problem) in &settled.refused {
-            let (id, refused) = ([row.window_id], SurgeState::Refused);
-            self.store
-                .move_surges(&id, sending, refused, Some(problem))
-                .await?;
-        }
-        metrics::delivered("windows", "delivered", settled.accepted.len());
-        self.note_held(&rows, sending, held_by(&outcomes)).await
+        self.store.move_surges(&all, due, sending).await?;
+        let values = rows.iter().map(|row| row.row.clone()).collect();
+        Ok(Some(Shipment {
+            from: sending,
+            to: SurgeState::Standing,
+            rows,
+            values,
+        }))
     }
 
-    async fn retract_surges(&self, sink: &Sink, stream: &str) -> Result<Option<Held>, DbError> {
-        let rows = self.store.surges_to_retract().await?;
-        let now = self.clock.now();
-        let stones: Vec<(SurgeRow, Value)> = rows
-            .into_iter()
-            .filter_map(|row| {
-                let at = row.retracted_at.unwrap_or(now);
-                let stone = tombstone(&row.row, &KEPT_OF_WINDOW, at)?;
-                Some((row, stone))
-            })
-            .collect();
-        if stones.is_empty() {
-            return Ok(None);
-        }
-        let (rows, values): (Vec<_>, Vec<_>) = stones.into_iter().unzip();
-        let outcomes = sink.client.upload(stream, &values).await;
-        let settled = settle(&rows, &outcomes);
-        let (from, to) = (SurgeState::Retract, SurgeState::Withdrawn);
-        let accepted = ids(&settled.accepted);
-        self.store.move_surges(&accepted, from, to, None).await?;
-        for (row, problem) in &settled.refused {
-            let (id, refused) = ([row.window_id], SurgeState::Refused);
-            self.store
-                .move_surges(&id, from, refused, Some(problem))
-                .await?;
-        }
-        metrics::delivered("tombstones", "delivered", accepted.len());
-        self.note_held(&rows, from, held_by(&outcomes)).await
-    }
-
-    async fn note_held(
-        &self,
-        rows: &[SurgeRow],
-        state: SurgeState,
-        held: Option<Held>,
-    ) -> Result<Option<Held>, DbError> {
-        let Some(held) = held else { return Ok(None) };
-        let all: Vec<Uuid> = rows.iter().map(|row| row.window_id).collect();
-        self.store
-            .move_surges(&all, state, state, Some(&held.problem))
-            .await?;
-        Ok(Some(held))
-    }
-
-    fn accepted_by_run(&self, sink: &Sink, stream: &str, rows: &[&SurgeRow]) -> Vec<Accepted> {
+    fn accepted_by_run(&self, stream: &str, rows: &[SurgeRow], ids: &[Uuid]) -> Vec<Accepted> {
+        let ids: HashSet<&Uuid> = ids.iter().collect();
         let mut counts: BTreeMap<RunId, u64> = BTreeMap::new();
-        for row in rows {
+        for row in rows.iter().filter(|row| ids.contains(&row.window_id)) {
             *counts.entry(row.run_id).or_default() += 1;
         }
         let (at, table) = (self.clock.now(), table_of(stream));
@@ -124,38 +108,24 @@ impl WriteBack {
             table: table.clone(),
             rows,
             at,
-            watched: sink.watched,
+            watched: self.sink.watched,
         });
         batches.collect()
     }
 }
 
-/// What became of rows: accepted, or refused for good. The others stay as they are.
-struct Settled<'r> {
-    accepted: Vec<&'r SurgeRow>,
-    refused: Vec<(&'r SurgeRow, String)>,
-}
-
-fn settle<'r>(rows: &'r [SurgeRow], outcomes: &[ChunkOutcome]) -> Settled<'r> {
-    let mut settled = Settled {
-        accepted: Vec::new(),
-        refused: Vec::new(),
-    };
+fn sort(rows: &[SurgeRow], outcomes: &[ChunkOutcome]) -> SentSurges {
+    let mut sent = SentSurges::default();
     for outcome in outcomes {
-        let of_chunk = &rows[outcome.rows.clone()];
+        let ids = rows[outcome.rows.clone()].iter().map(|row| row.window_id);
         match &outcome.result {
-            Ok(()) => settled.accepted.extend(of_chunk),
-            Err(error) if error.worth_another_try() => {}
-            Err(error) => {
-                tracing::error!(%error, rows = of_chunk.len(), "predicted windows are refused for good");
-                let refused = of_chunk.iter().map(|row| (row, error.to_string()));
-                settled.refused.extend(refused);
-            }
+            Ok(()) => sent.accepted.extend(ids),
+            Err(error) if error.worth_another_try() => sent.held.extend(ids),
+            Err(error) => sent.refused.entry(describe(error)).or_default().extend(ids),
         }
     }
-    settled
-}
-
-fn ids(rows: &[&SurgeRow]) -> Vec<Uuid> {
-    rows.iter().map(|row| row.window_id).collect()
+    if let Some(Outcome::Later { reason, .. }) = held_by(outcomes) {
+        sent.problem = Some(reason);
+    }
+    sent
 }

@@ -1,22 +1,27 @@
 //! Forecasts into the workspace: at once, and again until they are through.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use foretide_db::DbError;
-use foretide_domain::{ForecastId, SeriesId, SharedClock};
-use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError, table_of};
-use foretide_outbox::Backoff;
+use foretide_domain::{ForecastId, SharedClock};
+use foretide_logs_ingestion::{ChunkOutcome, RowSink, UploadError, table_of, tombstone};
+use foretide_outbox::{Backoff, Courier, Destination, Item, Outcome};
 use foretide_write_back::Accepted;
-use tokio::sync::{Mutex, Notify};
+use sea_orm::DatabaseTransaction;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
-use crate::model::Forecast;
-use crate::outbox::Patience;
-use crate::rows;
-use crate::storage::{Keeping, Store, WaitingSeries, Withdrawal, WriteBackState};
+use crate::model::{Forecast, SeriesForecast};
+use crate::rows::{self, KEPT_OF_ROW};
+use crate::storage::{
+    Keeping, Retraction, SentSeries, Store, Task, Way, Withdrawal, WriteBackState, give_up,
+};
+
+/// Tasks of one batch: each may be thousands of rows.
+const BATCH: u64 = 4;
 
 /// Where rows go.
 pub(crate) struct Sink {
@@ -30,78 +35,69 @@ pub(crate) struct Sink {
 
 /// The way back into the workspace.
 pub(crate) struct WriteBack {
-    pub(crate) store: Store,
-    sink: Option<Sink>,
-    pace: Backoff,
-    pub(crate) clock: SharedClock,
-    /// Only one delivery at a time: the same rows are not sent twice at once.
-    pub(crate) turn: Mutex<()>,
-    pub(crate) wake: Notify,
+    store: Store,
+    clock: SharedClock,
+    /// None without a sink.
+    courier: Option<Courier>,
+    announces_windows: bool,
     /// Whether the kill switch was engaged when it was last read.
-    pub(crate) kill_switch: AtomicBool,
-}
-
-/// Why rows still wait.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) problem: String,
-    retry_after: Option<Duration>,
+    pub(crate) kill_switch: Arc<AtomicBool>,
 }
 
 impl WriteBack {
     pub(crate) fn new(store: Store, sink: Option<Sink>, pace: Backoff, clock: SharedClock) -> Self {
+        let kill_switch = Arc::new(AtomicBool::new(false));
+        let announces_windows = sink
+            .as_ref()
+            .is_some_and(|sink| sink.surge_stream.is_some());
+        let courier = sink.map(|sink| {
+            let workspace = Workspace {
+                store: store.clone(),
+                sink,
+                clock: Arc::clone(&clock),
+                kill_switch: Arc::clone(&kill_switch),
+            };
+            Courier::new(store.tasks(), Arc::new(workspace), Arc::clone(&clock))
+                .with_backoff(pace)
+                .with_batch(BATCH)
+        });
         Self {
             store,
-            sink,
-            pace,
             clock,
-            turn: Mutex::new(()),
-            wake: Notify::new(),
-            kill_switch: AtomicBool::new(false),
+            courier,
+            announces_windows,
+            kill_switch,
         }
+    }
+
+    /// Who brings rows into the workspace; nobody without a sink.
+    pub(crate) fn courier(&self) -> Option<Courier> {
+        self.courier.clone()
     }
 
     /// Whether predicted windows leave at all.
     pub(crate) fn announces_windows(&self) -> bool {
-        let sink = self.sink.as_ref();
-        sink.is_some_and(|sink| sink.surge_stream.is_some())
+        self.announces_windows
     }
 
     /// What of an issue made now has to leave.
     pub(crate) fn initial_state(&self) -> Keeping {
-        let rows = if self.sink.is_some() {
-            WriteBackState::Pending
-        } else {
-            WriteBackState::Off
+        let rows = match self.courier {
+            Some(_) => WriteBackState::Pending,
+            None => WriteBackState::Off,
         };
         Keeping {
             rows,
-            surges: self.announces_windows(),
+            surges: self.announces_windows,
         }
     }
 
-    /// One try for one forecast. What fails is kept with its reason and tried again in the
-    /// background.
-    pub(crate) async fn deliver_now(&self, id: ForecastId) {
-        let Some(sink) = &self.sink else { return };
-        match self.try_now(sink, id).await {
-            Ok(None) => {}
-            Ok(Some(held)) => {
-                tracing::warn!(forecast_id = %id, problem = held.problem, "rows wait for the next try");
-                self.wake.notify_one();
-            }
-            Err(error) => {
-                tracing::warn!(forecast_id = %id, %error, "rows wait for the next try");
-                self.wake.notify_one();
-            }
+    /// One try of what is due. What fails is kept with its reason and tried again in the background.
+    pub(crate) async fn deliver_now(&self) {
+        let Some(courier) = &self.courier else { return };
+        if let Err(error) = courier.deliver_now().await {
+            tracing::warn!(%error, "rows wait for the next try");
         }
-    }
-
-    /// Windows go first: they are few, and rules watch them.
-    async fn try_now(&self, sink: &Sink, id: ForecastId) -> Result<Option<Held>, DbError> {
-        let windows = self.deliver_surges(sink).await?;
-        let rows = self.deliver(sink, id).await?;
-        Ok(windows.or(rows))
     }
 
     /// Takes a forecast back; its tombstones are tried at once.
@@ -111,129 +107,168 @@ impl WriteBack {
         withdrawal: &Withdrawal,
     ) -> Result<Withdrawal, DbError> {
         let kept = self.store.withdraw(forecast, withdrawal).await?;
-        if let Some(sink) = &self.sink {
-            let windows = self.deliver_surges(sink).await?;
-            let rows = self.deliver_withdrawals(sink).await?;
-            if let Some(held) = windows.or(rows) {
-                tracing::warn!(forecast_id = %forecast.id, problem = held.problem, "tombstones wait for the next try");
-                self.wake.notify_one();
+        self.deliver_now().await;
+        Ok(kept)
+    }
+
+    /// Takes back every window that is not over. What was not sent yet never is.
+    pub(crate) async fn retract_everything(&self) -> Result<(), DbError> {
+        let retraction = Retraction::by_kill_switch(self.clock.now());
+        let count = self.store.retract_coming_surges(&retraction).await?;
+        if count > 0 {
+            tracing::warn!(count, "the kill switch takes predicted windows back");
+            if let Some(courier) = &self.courier {
+                courier.wake();
             }
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Delivers what waits until shutdown.
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let Some(sink) = &self.sink else { return };
-        let mut patience = Patience::new(self.pace);
-        loop {
-            match self.round(sink, &shutdown).await {
-                Ok(None) => patience.succeeded(),
-                Ok(Some(held)) => patience.failed(held.retry_after),
-                Err(error) => {
-                    tracing::warn!(%error, "the write-back outbox cannot be read; it will be tried again");
-                    patience.failed(None);
-                }
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = patience.wait(&self.wake) => {}
-            }
+        if let Some(courier) = self.courier.clone() {
+            courier.run(shutdown).await;
         }
-    }
-
-    async fn round(
-        &self,
-        sink: &Sink,
-        shutdown: &CancellationToken,
-    ) -> Result<Option<Held>, DbError> {
-        let mut last_held = self.deliver_surges(sink).await?;
-        if let Some(held) = self.deliver_withdrawals(sink).await? {
-            last_held = Some(held);
-        }
-        for id in self.store.waiting_forecasts().await? {
-            if shutdown.is_cancelled() {
-                break;
-            }
-            if let Some(held) = self.deliver(sink, id).await? {
-                tracing::warn!(forecast_id = %id, problem = held.problem, "rows wait for the next try");
-                last_held = Some(held);
-            }
-        }
-        Ok(last_held)
-    }
-
-    async fn deliver(&self, sink: &Sink, id: ForecastId) -> Result<Option<Held>, DbError> {
-        let _turn = self.turn.lock().await;
-        let Some(waiting) = self.store.waiting_series(id).await? else {
-            return Ok(None);
-        };
-        let mut rows = Vec::new();
-        let mut owners: Vec<&SeriesId> = Vec::new();
-        for series in &waiting.series {
-            let of_series = rows::render(&waiting.forecast, series);
-            owners.extend(of_series.iter().map(|_| &series.series_id));
-            rows.extend(of_series);
-        }
-        let outcomes = sink.client.upload(&sink.stream, &rows).await;
-        let failed = outcomes.iter().find(|outcome| outcome.result.is_err());
-        let through = delivered_series(&waiting, &owners, &outcomes);
-        let rows = owners
-            .iter()
-            .filter(|owner| through.contains(owner))
-            .count();
-        let accepted = Accepted {
-            run_id: waiting.forecast.run_id,
-            table: table_of(&sink.stream),
-            rows: rows as u64,
-            at: self.clock.now(),
-            watched: sink.watched,
-        };
-        self.store.written_back(id, &through, &accepted).await?;
-        metrics::delivered("rows", "delivered", through.len());
-        let Some(error) = failed.and_then(|outcome| outcome.result.as_ref().err()) else {
-            return Ok(None);
-        };
-        let held = Held {
-            problem: describe(error),
-            retry_after: error.retry_after(),
-        };
-        metrics::delivered("rows", "held", waiting.series.len() - through.len());
-        self.store.write_back_failed(id, &held.problem).await?;
-        Ok(Some(held))
     }
 }
 
-/// What an upload was held up by, if it may go better later.
-pub(crate) fn held_by(outcomes: &[ChunkOutcome]) -> Option<Held> {
-    let mut errors = outcomes.iter().filter_map(|one| one.result.as_ref().err());
-    let first = errors.find(|error| error.worth_another_try());
-    first.map(|error| Held {
-        problem: describe(error),
-        retry_after: error.retry_after(),
-    })
+/// Performs the tasks of the write-back. What of a task was accepted is kept before the task itself is
+/// settled, so that it is not sent again with the rest.
+pub(crate) struct Workspace {
+    pub(crate) store: Store,
+    pub(crate) sink: Sink,
+    pub(crate) clock: SharedClock,
+    kill_switch: Arc<AtomicBool>,
 }
 
-/// Series all of whose rows were accepted.
-pub(crate) fn delivered_series(
-    waiting: &WaitingSeries,
-    owners: &[&SeriesId],
-    outcomes: &[ChunkOutcome],
-) -> Vec<SeriesId> {
-    let failed: Vec<&SeriesId> = outcomes
-        .iter()
-        .filter(|outcome| outcome.result.is_err())
-        .flat_map(|outcome| owners[outcome.rows.clone()].iter().copied())
-        .collect();
-    let names = waiting.series.iter().map(|series| &series.series_id);
-    names
-        .filter(|name| !failed.contains(name))
-        .cloned()
+#[async_trait]
+impl Destination for Workspace {
+    async fn deliver(&self, items: &[Item]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            let outcome = self.perform(item).await;
+            outcomes.push(outcome.unwrap_or_else(|error| Outcome::later(error.to_string())));
+        }
+        outcomes
+    }
+
+    async fn dropped(&self, tx: &DatabaseTransaction, item: &Item) -> Result<(), DbError> {
+        match item.read() {
+            Ok(task) => give_up(tx, task).await,
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Workspace {
+    async fn perform(&self, item: &Item) -> Result<Outcome, DbError> {
+        match item.read() {
+            Ok(Task::Rows { forecast }) => self.send_series(item, forecast, Way::ROWS).await,
+            Ok(Task::Withdrawal { forecast }) => {
+                self.send_series(item, forecast, Way::TOMBSTONES).await
+            }
+            Ok(Task::Windows) => {
+                let halted = self.kill_switch.load(Ordering::Acquire);
+                self.send_windows(item, halted).await
+            }
+            Err(unreadable) => Ok(unreadable),
+        }
+    }
+
+    /// Sends the rows of a forecast that wait, or its tombstones. Hours that had begun before a
+    /// withdrawal get none: they are what was forecast, and are held against what happened.
+    async fn send_series(&self, item: &Item, id: ForecastId, way: Way) -> Result<Outcome, DbError> {
+        if item.is_tried_anew() {
+            self.store.take_up_series(id, way).await?;
+        }
+        let waiting = self.store.waiting_series(id, way).await?;
+        if let (false, Some(forecast)) = (waiting.is_empty(), self.store.forecast(id).await?) {
+            let withdrawn_at = self.store.withdrawn_at(id).await?;
+            let is_withdrawal = way.waits == WriteBackState::Withdrawing;
+            let (mut rows, mut owners) = (Vec::new(), Vec::new());
+            for (index, series) in waiting.iter().enumerate() {
+                let of_series = match withdrawn_at.filter(|_| is_withdrawal) {
+                    Some(at) => tombstones(&forecast, series, at),
+                    None => rows::render(&forecast, series),
+                };
+                owners.extend(std::iter::repeat_n(index, of_series.len()));
+                rows.extend(of_series);
+            }
+            let outcomes = self.sink.client.upload(&self.sink.stream, &rows).await;
+            let sent = sort(&waiting, &owners, &outcomes);
+            let of_one_series = Accepted {
+                run_id: forecast.run_id,
+                table: table_of(&self.sink.stream),
+                rows: u64::from(forecast.horizon_hours),
+                at: self.clock.now(),
+                watched: self.sink.watched,
+            };
+            let counted = (!is_withdrawal).then_some(&of_one_series);
+            self.store.series_sent(id, way, &sent, counted).await?;
+            let what = if is_withdrawal { "tombstones" } else { "rows" };
+            metrics::delivered(what, "delivered", sent.accepted.len());
+            if let Some(held) = held_by(&outcomes) {
+                return Ok(held);
+            }
+        }
+        let refusal = self.store.refusal(id, way).await?;
+        Ok(refusal.map_or(Outcome::Delivered(None), Outcome::Refused))
+    }
+}
+
+fn tombstones(
+    forecast: &Forecast,
+    series: &SeriesForecast,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Vec<Value> {
+    let rows = rows::render(forecast, series);
+    let coming = rows.iter().enumerate();
+    coming
+        .filter(|(ahead, _)| forecast.hour(*ahead) > at)
+        .filter_map(|(_, row)| tombstone(row, &KEPT_OF_ROW, at))
         .collect()
 }
 
+/// What an upload was held up by, if it may go better later.
+pub(crate) fn held_by(outcomes: &[ChunkOutcome]) -> Option<Outcome> {
+    let mut errors = outcomes.iter().filter_map(|one| one.result.as_ref().err());
+    let first = errors.find(|error| error.worth_another_try());
+    first.map(|error| Outcome::Later {
+        reason: describe(error),
+        after: error.retry_after(),
+    })
+}
+
+/// A series is through when all its rows are, and refused when any is; `owners` are the indices of the
+/// rows' series.
+fn sort(waiting: &[SeriesForecast], owners: &[usize], outcomes: &[ChunkOutcome]) -> SentSeries {
+    let mut errors: Vec<Option<&UploadError>> = vec![None; waiting.len()];
+    for chunk in outcomes {
+        let Err(error) = &chunk.result else { continue };
+        for owner in &owners[chunk.rows.clone()] {
+            let known = errors[*owner];
+            if known.is_none_or(UploadError::worth_another_try) {
+                errors[*owner] = Some(error);
+            }
+        }
+    }
+    let mut sent = SentSeries::default();
+    for (series, error) in waiting.iter().zip(errors) {
+        let id = series.series_id.clone();
+        match error {
+            None => sent.accepted.push(id),
+            Some(error) if error.worth_another_try() => {}
+            Some(error) => sent.refused.entry(describe(error)).or_default().push(id),
+        }
+    }
+    if let Some(Outcome::Later { reason, .. }) = held_by(outcomes) {
+        sent.problem = Some(reason);
+    }
+    sent
+}
+
 /// The error and its cause: `no token` alone would help nobody.
-fn describe(error: &UploadError) -> String {
+pub(crate) fn describe(error: &UploadError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

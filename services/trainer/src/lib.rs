@@ -22,10 +22,13 @@ mod storage;
 
 use std::sync::Arc;
 
+use foretide_api::outbox::v1::outbox_service_server::{
+    OutboxServiceServer, SERVICE_NAME as OUTBOX,
+};
 use foretide_api::training::v1::training_service_server::{SERVICE_NAME, TrainingServiceServer};
 use foretide_db::Database;
 use foretide_migrations::trainer::Migrator;
-use foretide_outbox::Courier;
+use foretide_outbox::{AuditChain, Courier, OutboxGrpc};
 use foretide_service_runtime::{BuildError, BuiltService, ServiceContext};
 use tonic::service::Routes;
 
@@ -48,6 +51,7 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     foretide_migrations::migrate::<Migrator>(&database)
         .await
         .map_err(|error| BuildError::new("trainer database", error))?;
+    let audit = AuditChain::courier(database.clone(), ctx).with_backoff(config.ledger);
     let store = Store::new(database);
     let mlflow = config.mlflow_client()?;
     let is_configured = mlflow.is_some();
@@ -60,6 +64,11 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
         Courier::new(store.ledger(), Arc::new(ledger), Arc::clone(&ctx.clock))
             .with_backoff(config.ledger)
     });
+    let outbox = OutboxGrpc::new(
+        vec![store.ledger(), audit.outbox().clone()],
+        ledger.iter().chain([&audit]).cloned().collect(),
+        Arc::clone(&ctx.clock),
+    );
     let trainer = Trainer {
         training_sets: Arc::new(FeatureStore::new(ctx.peers.feature_store())),
         lake: ctx.lake.clone(),
@@ -73,8 +82,10 @@ pub async fn build(ctx: &ServiceContext, config: Config) -> Result<BuiltService,
     let grpc = TrainingGrpc::new(Arc::new(trainer), is_configured);
     let routes = Routes::new(
         TrainingServiceServer::new(grpc).max_decoding_message_size(foretide_api::MAX_MESSAGE_BYTES),
-    );
-    let built = BuiltService::new(routes, vec![SERVICE_NAME]);
+    )
+    .add_service(OutboxServiceServer::new(outbox));
+    let built = BuiltService::new(routes, vec![SERVICE_NAME, OUTBOX])
+        .with_background(audit.run(ctx.shutdown.clone()));
     let Some(ledger) = ledger else {
         tracing::info!("no MLflow is configured: the ledger waits and the local registry serves");
         return Ok(built);

@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use foretide_db::testing::TestDatabase;
 use foretide_db::{Database, DbError};
-use foretide_domain::{RunId, SimulatedClock};
+use foretide_domain::{Principal, Role, RunId, SimulatedClock};
 use foretide_migrations::{broker, migrate};
-use foretide_outbox::{Backoff, Courier, Destination, Item, NewItem, Outbox, Outcome, insert};
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use foretide_outbox::{
+    Backoff, Courier, Destination, Item, NewItem, Outbox, OutboxGrpc, Outcome, insert,
+};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement};
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
+use tonic::Request;
 
 pub(crate) const CHANNEL: &str = "story";
 
@@ -135,6 +138,21 @@ impl Desk {
         connection.execute_unprepared(sql).await.unwrap();
     }
 
+    /// The outbox as it is served.
+    pub(crate) fn served(&self) -> OutboxGrpc {
+        let clock = Arc::new(SimulatedClock::starting_at(start()));
+        OutboxGrpc::new(vec![self.outbox.clone()], vec![], clock)
+    }
+
+    /// When the lease of the only item ends.
+    pub(crate) async fn lease_end(&self) -> DateTime<Utc> {
+        let connection = self.database.connection();
+        let sql = "SELECT next_attempt_at FROM outbox WHERE lease_id IS NOT NULL";
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let row = connection.query_one_raw(statement).await.unwrap();
+        row.unwrap().try_get("", "next_attempt_at").unwrap()
+    }
+
     pub(crate) async fn has_receipts(&self, order_key: &str) -> Vec<String> {
         let delivered = self.outbox.delivered(order_key).await.unwrap();
         delivered
@@ -142,6 +160,16 @@ impl Desk {
             .map(|item| item.receipt.unwrap())
             .collect()
     }
+}
+
+/// A request by Olga, who has the role.
+pub(crate) fn by<T>(role: Role, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(Principal {
+        name: "olga".to_owned(),
+        roles: vec![role],
+    });
+    request
 }
 
 pub(crate) fn item(key: &str, order_key: Option<&str>) -> NewItem {

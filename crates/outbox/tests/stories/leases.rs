@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use foretide_db::testing::TestDatabase;
-use foretide_outbox::{Outbox, State};
+use foretide_outbox::{Courier, Outbox, State};
 use futures::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -20,6 +21,14 @@ struct Replica {
 impl Replica {
     /// Begins to deliver; its receiver answers when it may.
     fn delivers(outbox: Outbox, name: &'static str) -> Self {
+        Self::delivers_as(outbox, name, |courier| courier)
+    }
+
+    fn delivers_as(
+        outbox: Outbox,
+        name: &'static str,
+        set_up: impl Fn(Courier) -> Courier,
+    ) -> Self {
         let (told, asked) = mpsc::unbounded_channel();
         let (may_answer, settled) = (Arc::new(Semaphore::new(0)), Arc::default());
         let slow = Slow {
@@ -28,7 +37,7 @@ impl Replica {
             may_answer: Arc::clone(&may_answer),
             settled: Arc::clone(&settled),
         };
-        let courier = courier(outbox, Arc::new(slow));
+        let courier = set_up(courier(outbox, Arc::new(slow)));
         let task = tokio::spawn(async move { courier.deliver_now().await.unwrap() });
         Self {
             asked,
@@ -57,6 +66,35 @@ async fn an_item_under_way_is_not_taken_by_another_replica() {
         first.may_answer.add_permits(2);
         first.task.await.unwrap();
         assert_eq!(desk.has_receipts("a").await, ["first", "first"]);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_for_as_long_as_the_call_takes() {
+    let lease = Duration::from_secs(3);
+    for kept in TestDatabase::every_engine().await {
+        let desk = Desk::open(kept).await;
+        desk.keep(&[("a1", Some("a"))]).await;
+        let mut first = Replica::delivers_as(desk.outbox.clone(), "first", |courier| {
+            courier.with_lease(lease)
+        });
+        first.asked.recv().await.unwrap();
+        let first_end = desk.lease_end().await;
+        // a renewal counts from when it is made: this one was made after the first lease had ended
+        let renewed = async {
+            while desk.lease_end().await <= first_end + lease {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let looked = tokio::time::timeout(Duration::from_secs(60), renewed).await;
+        looked.expect("the lease is renewed");
+        let second = Arc::new(Receiver::default());
+        let other = courier(desk.replica().await, Arc::clone(&second) as _);
+        other.deliver_now().await.unwrap();
+        assert!(second.keys().is_empty(), "it is still under way");
+        first.may_answer.add_permits(1);
+        first.task.await.unwrap();
+        assert_eq!(desk.has_receipts("a").await, ["first"]);
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use foretide_api::outbox::v1::outbox_service_server::OutboxService;
+use foretide_api::outbox::v1::{DropItemRequest, ListItemsRequest, RetryItemRequest};
 use foretide_db::DbError;
 use foretide_db::testing::TestDatabase;
-use foretide_outbox::{Backoff, Counts, Outcome, State, insert};
+use foretide_domain::Role;
+use foretide_outbox::{AUDIT, Backoff, Counts, Outbox, Outcome, State, insert};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
-use crate::desk::{CHANNEL, Desk, Receiver, courier, eventually, item, patient, start};
+use crate::desk::{CHANNEL, Desk, Receiver, by, courier, eventually, item, patient, start};
 
 #[tokio::test]
 async fn an_item_behind_an_undelivered_one_waits_and_others_do_not() {
@@ -72,10 +77,41 @@ async fn a_refused_item_is_shown_and_holds_nobody_up_until_a_person_decides() {
         );
         assert_eq!(refused[0].settled_at, Some(start()));
 
-        desk.outbox.retry("a1").await.unwrap();
-        desk.outbox.drop_refused("a2").await.unwrap();
-        let gone = desk.outbox.retry("a2").await;
-        assert!(matches!(gone, Err(DbError::NotFound { .. })), "{gone:?}");
+        let served = desk.served();
+        let listed = ListItemsRequest {
+            state: "refused".to_owned(),
+            limit: 1,
+            ..ListItemsRequest::default()
+        };
+        let listed = served.list_items(by(Role::Operator, listed)).await;
+        let listed = listed.unwrap().into_inner();
+        assert_eq!((listed.items.len(), listed.counts[0].items), (1, 2));
+        assert_eq!(listed.items[0].reason, "does not fit");
+
+        let retry = |key: &str| RetryItemRequest {
+            channel: String::new(),
+            key: key.to_owned(),
+        };
+        let viewer = served.retry_item(by(Role::Viewer, retry("a1"))).await;
+        assert_eq!(viewer.unwrap_err().code(), Code::PermissionDenied);
+        let retried = served.retry_item(by(Role::Operator, retry("a1"))).await;
+        let retried = retried.unwrap().into_inner().item.unwrap();
+        assert_eq!((retried.state.as_str(), retried.attempts), ("waiting", 0));
+        let dropped = DropItemRequest {
+            channel: CHANNEL.to_owned(),
+            key: "a2".to_owned(),
+        };
+        served.drop_item(by(Role::Operator, dropped)).await.unwrap();
+        let gone = served.retry_item(by(Role::Operator, retry("a2"))).await;
+        assert_eq!(gone.unwrap_err().code(), Code::NotFound);
+        let audit = Outbox::new(desk.database.clone(), AUDIT);
+        let events = audit.list(State::Waiting, 10).await.unwrap();
+        let told = events.iter().map(|event| {
+            let payload: Value = serde_json::from_str(&event.payload).unwrap();
+            (payload["actor"].clone(), payload["action"].clone())
+        });
+        let expected = ["outbox.item_retried", "outbox.item_dropped"];
+        assert!(told.eq(expected.map(|action| (json!("olga"), json!(action)))));
         courier.deliver_now().await.unwrap();
         let counts = Counts {
             delivered: 2,

@@ -59,6 +59,10 @@ impl Storage {
         Batches::new(self.database.clone())
     }
 
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Appends an event, or gives back the record it already has.
     pub(crate) async fn append(
         &self,

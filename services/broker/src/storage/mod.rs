@@ -11,7 +11,7 @@ use foretide_db::{Database, DatabaseConfig, DbError};
 use foretide_domain::{ForecastId, ProposalId, UseCaseId};
 use foretide_migrations::broker::Migrator;
 use foretide_migrations::{MigrateError, migrate};
-use foretide_outbox::{AUDIT, Outbox};
+use foretide_outbox::AUDIT;
 use sea_orm::ConnectionTrait;
 
 use crate::error::BrokerError;
@@ -204,9 +204,8 @@ impl Storage {
         leave(self.database.connection(), [event], now).await
     }
 
-    /// What the audit chain is to be told.
-    pub(crate) fn audit_events(&self) -> Outbox {
-        Outbox::new(self.database.clone(), AUDIT)
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
     }
 }
 

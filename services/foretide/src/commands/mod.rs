@@ -6,6 +6,7 @@ pub(crate) mod backfill;
 pub(crate) mod content;
 mod demo;
 mod emulator;
+pub(crate) mod outbox;
 mod pipeline;
 pub(crate) mod pseudonyms;
 mod queries;
@@ -114,6 +115,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Queries(command) => Box::pin(queries::run(command, &config)).await,
         Command::Jobs(command) => Box::pin(runs::jobs(command, &config)).await,
         Command::Content(command) => Box::pin(content::run(command, &config)).await,
+        Command::Outbox(command) => Box::pin(outbox::run(command, &config)).await,
         Command::WriteBack(command) => Box::pin(write_back::run(command, &config)).await,
         Command::Pseudonyms(command) => Box::pin(pseudonyms::run(command, &config)).await,
         Command::TrackRecord {

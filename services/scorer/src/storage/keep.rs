@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::entities::{forecast, forecast_series, judged_window, risk_window};
 use super::surges::{is_newest, keep_surges};
+use super::tasks::{Task, leave_task};
 use super::{Store, WriteBackState};
 use crate::model::{Forecast, Issue, JudgedWindow, issued_event_id};
 
@@ -66,6 +67,12 @@ async fn keep(tx: &DatabaseTransaction, issue: &Issue, keeping: Keeping) -> Resu
     }
     if keeping.surges {
         keep_surges(tx, issue, is_newest).await?;
+    }
+    if keeping.rows == WriteBackState::Pending {
+        let task = Task::Rows {
+            forecast: forecast.id,
+        };
+        leave_task(tx, task, Some(forecast.run_id), forecast.issued_at).await?;
     }
     leave_event(tx, issued_event(issue), forecast.issued_at).await
 }

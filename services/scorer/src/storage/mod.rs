@@ -5,6 +5,7 @@ mod forecasts;
 mod issued;
 mod keep;
 mod surges;
+mod tasks;
 mod waiting;
 mod watchlist;
 mod windows;
@@ -12,13 +13,15 @@ mod withdrawals;
 mod write_back;
 
 use foretide_db::Database;
-use foretide_outbox::{AUDIT, Outbox};
+use foretide_outbox::Outbox;
 
 pub(crate) use keep::Keeping;
-pub(crate) use surges::{Retraction, SurgeRow, SurgeState};
+pub(crate) use surges::{Retraction, SentSurges, SurgeRow, SurgeState};
+use tasks::WRITE_BACK;
+pub(crate) use tasks::{Task, give_up};
 pub(crate) use windows::WindowQuery;
-pub(crate) use withdrawals::{Retracted, Withdrawal};
-pub(crate) use write_back::{WaitingSeries, WriteBackState};
+pub(crate) use withdrawals::Withdrawal;
+pub(crate) use write_back::{SentSeries, Way, WriteBackState};
 
 /// The service's tables.
 #[derive(Debug, Clone)]
@@ -31,8 +34,8 @@ impl Store {
         Self { database }
     }
 
-    /// What the audit chain is to be told.
-    pub(crate) fn audit_events(&self) -> Outbox {
-        Outbox::new(self.database.clone(), AUDIT)
+    /// What is to be brought into the workspace.
+    pub(crate) fn tasks(&self) -> Outbox {
+        Outbox::new(self.database.clone(), WRITE_BACK)
     }
 }

@@ -1,5 +1,7 @@
 //! Rows of `Predicted_Attack_Surge_CL`: which should stand in the workspace, and which do.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_db::DbError;
 use foretide_domain::{ForecastId, RunId, UseCaseId};
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::entities::surge_row::{ActiveModel, Column, Entity, Model};
+use super::tasks::{Task, leave_task};
 use crate::model::{Issue, RiskWindow};
 use crate::rows;
 
@@ -34,7 +37,7 @@ pub(crate) enum SurgeState {
     Retract,
     /// The workspace has accepted its tombstone.
     Withdrawn,
-    /// It was overtaken before it was ever sent.
+    /// It was overtaken before the workspace had it.
     Never,
     /// The workspace will not have it.
     Refused,
@@ -64,6 +67,19 @@ pub(crate) struct SurgeRow {
     pub(crate) retracted_at: Option<DateTime<Utc>>,
 }
 
+/// What became of rows that were sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SentSurges {
+    pub(crate) accepted: Vec<Uuid>,
+    /// Accepted rows that are counted.
+    pub(crate) batches: Vec<Accepted>,
+    /// By reason.
+    pub(crate) refused: BTreeMap<String, Vec<Uuid>>,
+    pub(crate) held: Vec<Uuid>,
+    /// What holds them.
+    pub(crate) problem: Option<String>,
+}
+
 /// Why rows no longer stand, and since when.
 #[derive(Debug, Clone)]
 pub(crate) struct Retraction {
@@ -71,19 +87,19 @@ pub(crate) struct Retraction {
     pub(crate) because: String,
 }
 
+impl Retraction {
+    /// While the kill switch is engaged nothing that is coming stands.
+    pub(crate) fn by_kill_switch(at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            because: "the kill switch".to_owned(),
+        }
+    }
+}
+
 impl Store {
-    /// Rows to be announced, oldest first.
-    pub(crate) async fn surges_to_announce(&self) -> Result<Vec<SurgeRow>, DbError> {
-        self.surges_in(&[SurgeState::Due, SurgeState::Sending])
-            .await
-    }
-
-    /// Rows to be taken back, oldest first.
-    pub(crate) async fn surges_to_retract(&self) -> Result<Vec<SurgeRow>, DbError> {
-        self.surges_in(&[SurgeState::Retract]).await
-    }
-
-    async fn surges_in(&self, states: &[SurgeState]) -> Result<Vec<SurgeRow>, DbError> {
+    /// Rows in these states, oldest first; not more than a call holds.
+    pub(crate) async fn surges_in(&self, states: &[SurgeState]) -> Result<Vec<SurgeRow>, DbError> {
         let states = states.iter().map(|state| state.name());
         let rows = Entity::find()
             .filter(Column::State.is_in(states))
@@ -101,28 +117,37 @@ impl Store {
         ids: &[Uuid],
         from: SurgeState,
         to: SurgeState,
-        problem: Option<&str>,
     ) -> Result<(), DbError> {
-        shift(self.database.connection(), ids, from, to, problem).await
+        shift(self.database.connection(), ids, from, to, None).await
     }
 
-    /// Keeps that the workspace has accepted rows, and which run's they are.
-    pub(crate) async fn surges_announced(
+    /// Has refused rows wait again.
+    pub(crate) async fn take_up_surges(&self) -> Result<(), DbError> {
+        let connection = self.database.connection();
+        move_refused(connection, SurgeState::Due, SurgeState::Retract).await
+    }
+
+    /// Keeps what became of rows in a state: those that were accepted, and which run's they are, those
+    /// that were refused, by reason, and why the others wait.
+    pub(crate) async fn surges_sent(
         &self,
-        ids: &[Uuid],
-        accepted: &[Accepted],
+        from: SurgeState,
+        to: SurgeState,
+        sent: &SentSurges,
     ) -> Result<(), DbError> {
-        let (ids, accepted) = (ids.to_vec(), accepted.to_vec());
+        let sent = sent.clone();
         self.database
-            .transaction("keep announced windows", move |tx| {
-                let (ids, accepted) = (ids.clone(), accepted.clone());
+            .transaction("keep sent windows", move |tx| {
+                let sent = sent.clone();
                 Box::pin(async move {
-                    let (from, to) = (SurgeState::Sending, SurgeState::Standing);
-                    shift(tx, &ids, from, to, None).await?;
-                    for batch in &accepted {
+                    shift(tx, &sent.accepted, from, to, None).await?;
+                    for batch in &sent.batches {
                         note_accepted(tx, batch).await?;
                     }
-                    Ok(())
+                    for (reason, ids) in &sent.refused {
+                        shift(tx, ids, from, SurgeState::Refused, Some(reason)).await?;
+                    }
+                    shift(tx, &sent.held, from, from, sent.problem.as_deref()).await
                 })
             })
             .await
@@ -139,7 +164,11 @@ impl Store {
                 let retraction = retraction.clone();
                 Box::pin(async move {
                     let coming = Entity::find().filter(Column::EndsAt.gt(retraction.at));
-                    retract(tx, coming, &retraction).await
+                    let count = retract(tx, coming, &retraction).await?;
+                    if count > 0 {
+                        leave_task(tx, Task::Windows, None, retraction.at).await?;
+                    }
+                    Ok(count)
                 })
             })
             .await
@@ -175,7 +204,10 @@ pub(super) async fn keep_surges(
         at: forecast.issued_at,
         because: format!("replaced by forecast {}", forecast.id),
     };
-    retract(tx, replaced, &retraction).await?;
+    let retracted = retract(tx, replaced, &retraction).await?;
+    if retracted + issue.windows.len() > 0 {
+        leave_task(tx, Task::Windows, Some(forecast.run_id), forecast.issued_at).await?;
+    }
     Ok(())
 }
 
@@ -188,7 +220,9 @@ pub(super) async fn retract_of(
     let of_forecast = Entity::find()
         .filter(Column::ForecastId.eq(forecast.as_uuid()))
         .filter(Column::EndsAt.gt(retraction.at));
-    retract(tx, of_forecast, retraction).await?;
+    if retract(tx, of_forecast, retraction).await? > 0 {
+        leave_task(tx, Task::Windows, None, retraction.at).await?;
+    }
     Ok(())
 }
 
@@ -216,11 +250,16 @@ async fn retract(
     which: sea_orm::Select<Entity>,
     retraction: &Retraction,
 ) -> Result<usize, DbError> {
-    let live = [SurgeState::Due, SurgeState::Sending, SurgeState::Standing].map(SurgeState::name);
-    let rows = which.filter(Column::State.is_in(live)).all(tx).await?;
+    let not_there = [SurgeState::Due, SurgeState::Refused].map(SurgeState::name);
+    let there = [SurgeState::Sending, SurgeState::Standing].map(SurgeState::name);
+    let rows = which
+        .filter(Column::State.is_in(not_there.into_iter().chain(there)))
+        .filter(Column::RetractedAt.is_null())
+        .all(tx)
+        .await?;
     let count = rows.len();
     for row in rows {
-        let state = if row.state == SurgeState::Due.name() {
+        let state = if not_there.contains(&row.state.as_str()) {
             SurgeState::Never
         } else {
             SurgeState::Retract
@@ -241,6 +280,27 @@ async fn retract(
             .await?;
     }
     Ok(count)
+}
+
+/// Moves refused rows on: those that were to be announced, and those that were to be taken back.
+pub(super) async fn move_refused(
+    connection: &impl ConnectionTrait,
+    announced: SurgeState,
+    taken_back: SurgeState,
+) -> Result<(), DbError> {
+    let ways = [
+        (Column::RetractedAt.is_null(), announced),
+        (Column::RetractedAt.is_not_null(), taken_back),
+    ];
+    for (which, state) in ways {
+        Entity::update_many()
+            .filter(Column::State.eq(SurgeState::Refused.name()))
+            .filter(which)
+            .col_expr(Column::State, Expr::value(state.name()))
+            .exec(connection)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn shift(

@@ -8,19 +8,24 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::entities::{forecast, forecast_series, surge_row};
-use super::{Store, SurgeState, WriteBackState};
+use super::{Store, SurgeState, Way, WriteBackState};
 
 impl Store {
-    /// Rows of forecasts that wait, tombstones too, by reason; `table` is where they go.
+    /// Rows of forecasts that wait, tombstones too, or are refused, by reason; `table` is where they go.
+    /// Of a series that was refused all rows are counted.
     pub(crate) async fn hours_waiting(&self, table: &str) -> Result<Vec<Waiting>, DbError> {
-        let states = [WriteBackState::Pending, WriteBackState::Withdrawing];
-        let series: Vec<(Uuid, Option<String>, i64)> = forecast_series::Entity::find()
+        let refused = [Way::ROWS.refused, Way::TOMBSTONES.refused].map(WriteBackState::name);
+        let waiting = [Way::ROWS.waits, Way::TOMBSTONES.waits].map(WriteBackState::name);
+        let states = waiting.into_iter().chain(refused);
+        let series: Vec<(Uuid, String, Option<String>, i64)> = forecast_series::Entity::find()
             .select_only()
             .column(forecast_series::Column::ForecastId)
+            .column(forecast_series::Column::WriteBack)
             .column(forecast_series::Column::WriteBackError)
             .column_as(forecast_series::Column::SeriesId.count(), "series")
-            .filter(forecast_series::Column::WriteBack.is_in(states.map(WriteBackState::name)))
+            .filter(forecast_series::Column::WriteBack.is_in(states))
             .group_by(forecast_series::Column::ForecastId)
+            .group_by(forecast_series::Column::WriteBack)
             .group_by(forecast_series::Column::WriteBackError)
             .into_tuple()
             .all(self.database.connection())
@@ -36,10 +41,10 @@ impl Store {
             .await?
             .into_iter()
             .collect();
-        let waiting = series.into_iter().map(|(id, problem, count)| {
+        let waiting = series.into_iter().map(|(id, state, problem, count)| {
             let hours = hours.get(&id).copied().unwrap_or(0);
             let rows = count.saturating_mul(hours.into());
-            waits(table, rows, problem, false)
+            waits(table, rows, problem, refused.contains(&state.as_str()))
         });
         Ok(Waiting::summed(waiting))
     }

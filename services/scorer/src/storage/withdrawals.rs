@@ -2,20 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use foretide_db::DbError;
-use foretide_domain::{ForecastId, SeriesId};
+use foretide_domain::ForecastId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::entities::{forecast_series, withdrawal};
-use super::forecasts::to_series;
 use super::keep::{event, leave_event};
 use super::surges::{Retraction, retract_of};
-use super::{Store, WaitingSeries, WriteBackState};
+use super::tasks::{Task, leave_task};
+use super::{Store, WriteBackState};
 use crate::model::{Forecast, withdrawn_event_id};
 
 /// Who took a forecast back, when and why.
@@ -24,13 +21,6 @@ pub(crate) struct Withdrawal {
     pub(crate) at: DateTime<Utc>,
     pub(crate) by: String,
     pub(crate) reason: String,
-}
-
-/// Rows of a forecast that have to be taken back.
-#[derive(Debug)]
-pub(crate) struct Retracted {
-    pub(crate) series: WaitingSeries,
-    pub(crate) at: DateTime<Utc>,
 }
 
 impl Store {
@@ -50,57 +40,14 @@ impl Store {
             .await
     }
 
-    /// Forecasts with rows that have to be taken back.
-    pub(crate) async fn retracted_series(&self) -> Result<Vec<Retracted>, DbError> {
-        let connection = self.database.connection();
-        let ids: Vec<Uuid> = forecast_series::Entity::find()
-            .select_only()
-            .column(forecast_series::Column::ForecastId)
-            .distinct()
-            .filter(forecast_series::Column::WriteBack.eq(WriteBackState::Withdrawing.name()))
-            .into_tuple()
-            .all(connection)
-            .await?;
-        let mut all = Vec::with_capacity(ids.len());
-        for id in ids {
-            let withdrawal = withdrawal::Entity::find_by_id(id).one(connection).await?;
-            let Some(forecast) = self.forecast(id.into()).await? else {
-                continue;
-            };
-            let rows = forecast_series::Entity::find()
-                .filter(forecast_series::Column::ForecastId.eq(id))
-                .filter(forecast_series::Column::WriteBack.eq(WriteBackState::Withdrawing.name()))
-                .order_by_asc(forecast_series::Column::Position)
-                .all(connection)
-                .await?;
-            let series = rows.into_iter().map(to_series).collect::<Result<_, _>>()?;
-            all.push(Retracted {
-                at: withdrawal.map_or(forecast.issued_at, |withdrawal| withdrawal.withdrawn_at),
-                series: WaitingSeries { forecast, series },
-            });
-        }
-        Ok(all)
-    }
-
-    /// Keeps that the workspace has the tombstones of these series.
-    pub(crate) async fn rows_withdrawn(
+    /// When a forecast was taken back, if it was.
+    pub(crate) async fn withdrawn_at(
         &self,
         id: ForecastId,
-        series: &[SeriesId],
-    ) -> Result<(), DbError> {
-        if series.is_empty() {
-            return Ok(());
-        }
-        forecast_series::Entity::update_many()
-            .col_expr(
-                forecast_series::Column::WriteBack,
-                Expr::value(WriteBackState::Withdrawn.name()),
-            )
-            .filter(forecast_series::Column::ForecastId.eq(id.as_uuid()))
-            .filter(forecast_series::Column::SeriesId.is_in(series.iter().map(ToString::to_string)))
-            .exec(self.database.connection())
-            .await?;
-        Ok(())
+    ) -> Result<Option<DateTime<Utc>>, DbError> {
+        let found = withdrawal::Entity::find_by_id(id.as_uuid());
+        let found = found.one(self.database.connection()).await?;
+        Ok(found.map(|withdrawal| withdrawal.withdrawn_at))
     }
 }
 
@@ -135,9 +82,14 @@ async fn withdraw(
     withdrawal::Entity::insert(row)
         .exec_without_returning(tx)
         .await?;
-    // what is pending may have arrived without an answer: it gets its tombstone too
-    let may_be_there = [WriteBackState::Pending, WriteBackState::Delivered];
-    forecast_series::Entity::update_many()
+    // what is pending may have arrived without an answer, and what is refused in part: it gets its
+    // tombstone too
+    let may_be_there = [
+        WriteBackState::Pending,
+        WriteBackState::Delivered,
+        WriteBackState::Refused,
+    ];
+    let moved = forecast_series::Entity::update_many()
         .col_expr(
             forecast_series::Column::WriteBack,
             Expr::value(WriteBackState::Withdrawing.name()),
@@ -151,6 +103,12 @@ async fn withdraw(
         because: format!("withdrawn by {}: {}", wanted.by, wanted.reason),
     };
     retract_of(tx, forecast.id, &retraction).await?;
+    if moved.rows_affected > 0 {
+        let task = Task::Withdrawal {
+            forecast: forecast.id,
+        };
+        leave_task(tx, task, Some(forecast.run_id), wanted.at).await?;
+    }
     let details = json!({
         "use_case": forecast.use_case,
         "by": wanted.by,

@@ -359,6 +359,8 @@ pub(crate) struct FakeWorkspace {
     rows: Arc<Mutex<Vec<Value>>>,
     windows: Arc<Mutex<Vec<Value>>>,
     status: Arc<Mutex<Option<u16>>>,
+    /// Rows of this run are answered with 400.
+    poison: Arc<Mutex<Option<String>>>,
 }
 
 impl FakeWorkspace {
@@ -376,6 +378,11 @@ impl FakeWorkspace {
     /// Answers uploads with this status instead of taking them, until told otherwise.
     pub(crate) fn refuses_with(&self, status: Option<u16>) {
         *self.status.lock().unwrap() = status;
+    }
+
+    /// Has a request that contains rows of this run refused for good, until told otherwise.
+    pub(crate) fn refuses_rows_of(&self, run_id: Option<String>) {
+        *self.poison.lock().unwrap() = run_id;
     }
 
     pub(crate) fn rows(&self) -> Vec<Value> {
@@ -404,6 +411,10 @@ impl FakeWorkspace {
             .read_to_end(&mut text)
             .unwrap();
         let rows: Vec<Value> = serde_json::from_slice(&text).unwrap();
+        let poison = workspace.poison.lock().unwrap().clone();
+        if poison.is_some_and(|run_id| rows.iter().any(|row| row["RunId"] == run_id)) {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
         table.lock().unwrap().extend(rows);
         StatusCode::NO_CONTENT.into_response()
     }

@@ -19,6 +19,7 @@ use foretide_api::scoring::v1::{
 use foretide_api::timestamp;
 use foretide_api::training::v1::ModelVersion;
 use foretide_api::training::v1::training_service_server::TrainingServiceServer;
+use foretide_db::DatabaseConfig;
 use foretide_domain::{Role, RunId};
 use foretide_entra::IdentityConfig;
 use foretide_forecasting::{PanelSeries, Regressor, TrainOptions, TrainingPanel, train};
@@ -53,6 +54,8 @@ pub(crate) struct Setting {
     pub(crate) watchlist: Option<WatchlistConfig>,
     pub(crate) onnx_library: Option<PathBuf>,
     pub(crate) folder: Option<Arc<TempDir>>,
+    /// Another database than one in the folder.
+    pub(crate) database: Option<DatabaseConfig>,
 }
 
 impl Default for Setting {
@@ -63,6 +66,7 @@ impl Default for Setting {
             watchlist: None,
             onnx_library: Some(onnx_library()),
             folder: None,
+            database: None,
         }
     }
 }
@@ -122,6 +126,9 @@ impl World {
             None => TestContext::new("scorer", now(), &peers),
         };
         context.ctx.onnx_library = setting.onnx_library;
+        if let Some(database) = setting.database {
+            context.ctx.database = database;
+        }
         let config = Config {
             write_back: setting
                 .write_back
@@ -279,7 +286,7 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look)
+    tokio::time::timeout(Duration::from_secs(60), look)
         .await
         .expect(what);
 }
