@@ -7,16 +7,16 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use foretide_anomalies::{Detector, DetectorOptions, Observation, detect};
 use foretide_series_files::{
-    ColumnKind, FillGaps, HistoryFile, HistoryOptions, PointSeries, SeriesFileError, StampClock,
-    TableWriter, Value, check_output,
+    ColumnKind, FillGaps, HistoryOptions, SeriesFileError, TableWriter, Value, Watched,
+    check_output,
 };
 
 use crate::arguments::{AnomaliesArgs, Fill};
 use crate::rolling::threads;
-use crate::terminal::table;
+use crate::terminal::{Screen, note, table};
 
 /// Endings of files that are read in a folder.
-const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".parquet"];
+const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx"];
 
 /// Series listed on the terminal.
 const LISTED: usize = 15;
@@ -39,12 +39,13 @@ pub(crate) fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
     let Watch { writer, alerts, .. } = watch;
     let points = writer.rows();
     writer.finish()?;
-    print(alerts);
-    println!(
+    let screen = Screen::beside(Some(&args.output));
+    print(alerts, screen);
+    screen.say(format_args!(
         "an alert begins at a score of {alert_score:.4}\n{points} points in {:.1} s: {}",
         begun.elapsed().as_secs_f64(),
         args.output.display()
-    );
+    ));
     Ok(())
 }
 
@@ -73,7 +74,7 @@ fn files_in(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     }
     files.sort();
     if files.is_empty() {
-        let advice = "give a folder of .csv, .csv.gz or .parquet files";
+        let advice = "give a folder of .csv, .csv.gz, .tsv, .parquet or .xlsx files";
         return Err(SeriesFileError::of_file(folder, "holds no table", advice).into());
     }
     Ok(files)
@@ -118,7 +119,8 @@ impl Watch {
                     Fill::Zero => FillGaps::Zero,
                     Fill::Previous => FillGaps::Previous,
                 }),
-                clock: StampClock::Utc,
+                layout: args.layout.options(),
+                ..HistoryOptions::default()
             },
             threads: threads(args.jobs),
             waiting: Vec::new(),
@@ -128,17 +130,23 @@ impl Watch {
     }
 
     fn file(&mut self, name: &str, path: &Path) -> anyhow::Result<()> {
-        if PointSeries::is_one(path)? {
-            let series = PointSeries::read(path)?;
-            let stamps = series.times.iter().map(|time| series.render(*time));
-            let waiting = Waiting {
-                name: name.to_owned(),
-                stamps: stamps.collect(),
-                points: series.times.into_iter().zip(series.values).collect(),
-            };
-            return self.take(waiting);
+        let history = match Watched::open(path, self.history.clone())? {
+            Watched::History(history) => history,
+            Watched::Points(series) => {
+                if let Some(words) = &series.note {
+                    note(path, words);
+                }
+                let stamps = series.times.iter().map(|time| series.render(*time));
+                return self.take(Waiting {
+                    name: name.to_owned(),
+                    stamps: stamps.collect(),
+                    points: series.times.into_iter().zip(series.values).collect(),
+                });
+            }
+        };
+        if let Some(words) = history.described() {
+            note(path, &words);
         }
-        let history = HistoryFile::open(path, self.history)?;
         history.for_each::<anyhow::Error>(&mut |series| {
             let hours = (0..).map(|hour| series.start + TimeDelta::hours(hour));
             let points: Vec<_> = hours.zip(series.values).collect();
@@ -200,7 +208,7 @@ impl Watch {
     }
 }
 
-fn print(mut alerts: Vec<(String, usize, usize)>) {
+fn print(mut alerts: Vec<(String, usize, usize)>, screen: Screen) {
     alerts.sort_by(|a, b| (b.2, &a.0).cmp(&(a.2, &b.0)));
     let (series, all): (usize, usize) = (
         alerts.len(),
@@ -210,6 +218,6 @@ fn print(mut alerts: Vec<(String, usize, usize)>) {
         .into_iter()
         .take(LISTED)
         .map(|(name, points, alerts)| vec![name, points.to_string(), alerts.to_string()]);
-    println!("{}", table(&["series", "points", "alerts"], rows));
-    println!("{all} alerts in {series} series");
+    screen.say(table(&["series", "points", "alerts"], rows));
+    screen.say(format_args!("{all} alerts in {series} series"));
 }

@@ -7,7 +7,9 @@ use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use foretide_calendar::known_countries;
 use foretide_forecasting::CandidateKind;
-use foretide_series_files::{FillGaps, HistoryOptions, StampClock};
+use foretide_series_files::{
+    DateOrder, Decimal, FillGaps, HistoryOptions, LayoutOptions, StampClock,
+};
 
 const FORECAST_HELP: &str = "\
 Output: a row an hour: unique_id,ds,mean,lo80,hi80,lo95,hi95[,cutoff],expected[,p]. The column `mean` \
@@ -19,10 +21,88 @@ and what to do), 1 anything else.
 
 To run the six steps on a workspace, see `foretide run`.";
 
+const LAYOUT: &str = "Layout of the history (judged by the file where it is not given)";
+
+/// How a history is laid out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = LAYOUT)]
+pub(crate) struct LayoutArgs {
+    /// The column of time stamps.
+    #[arg(long, value_name = "NAME")]
+    time_column: Option<String>,
+    /// The column of values.
+    #[arg(long, value_name = "NAME")]
+    value_column: Option<String>,
+    /// Columns that together name the series, e.g. Severity,ProductName.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    id_columns: Vec<String>,
+    /// What parts the values of a row: one character, or tab.
+    #[arg(long, value_name = "C", value_parser = separator)]
+    separator: Option<u8>,
+    /// What parts whole numbers from their fraction.
+    #[arg(long, value_enum, value_name = "SIGN")]
+    decimal: Option<DecimalSign>,
+    /// Which number of dates such as 06/01/2026 is the day.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    date_order: Option<Order>,
+    /// The sheet of a workbook; the first otherwise.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+}
+
+impl LayoutArgs {
+    pub(crate) fn options(&self) -> LayoutOptions {
+        LayoutOptions {
+            time_column: self.time_column.clone(),
+            value_column: self.value_column.clone(),
+            id_columns: self.id_columns.clone(),
+            separator: self.separator,
+            decimal: self.decimal.map(|sign| match sign {
+                DecimalSign::Point => Decimal::Point,
+                DecimalSign::Comma => Decimal::Comma,
+            }),
+            date_order: self.date_order.map(|order| match order {
+                Order::Dmy => DateOrder::DayFirst,
+                Order::Mdy => DateOrder::MonthFirst,
+            }),
+            sheet: self.sheet.clone(),
+        }
+    }
+}
+
+/// What parts whole numbers from their fraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DecimalSign {
+    /// 12.5
+    #[value(alias = ".")]
+    Point,
+    /// 12,5
+    #[value(alias = ",")]
+    Comma,
+}
+
+/// Which number of a date that ends with its year is the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// The first: 23/11/2026.
+    Dmy,
+    /// The second: 11/23/2026.
+    Mdy,
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
+        _ => Err("give one character that is no letter, digit or quote, or tab".to_owned()),
+    }
+}
+
 /// What is read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
-    /// Hourly series: columns unique_id,ds,y, as CSV (also gzipped) or Parquet, in any order.
+    /// Hourly series: columns unique_id,ds,y or others that hold these, as CSV (also gzipped), Parquet
+    /// or a workbook, in any order; - reads the standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) history: PathBuf,
     /// What hours without a row had. Without it a gap is an error.
@@ -34,6 +114,8 @@ pub(crate) struct HistoryArgs {
     /// Time stamps without an offset are on the clock of --time-zone; they are UTC otherwise.
     #[arg(long)]
     pub(crate) local_stamps: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 impl HistoryArgs {
@@ -48,6 +130,8 @@ impl HistoryArgs {
             } else {
                 StampClock::Utc
             },
+            layout: self.layout.options(),
+            leave_out: false,
         }
     }
 }
@@ -151,7 +235,7 @@ pub struct ForecastArgs {
     pub(crate) history: HistoryArgs,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
-    /// Where to: .csv, .csv.gz or .parquet.
+    /// Where to: .csv, .csv.gz or .parquet; - writes CSV to the standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Adds what carried each forecast, a note in words, and additive drivers that sum to
@@ -166,7 +250,8 @@ pub struct ForecastArgs {
     /// many standard deviations.
     #[arg(long, value_name = "K", value_parser = factor, allow_negative_numbers = true)]
     pub(crate) threshold_sd: Option<f64>,
-    /// Leaves out series under 14 days and names them, instead of refusing the file.
+    /// Leaves out series that cannot be forecast and names them, instead of refusing the file: under 14
+    /// days, without values, with gaps or copies.
     #[arg(long, conflicts_with = "cutoffs")]
     pub(crate) skip_short: bool,
 }
@@ -206,10 +291,11 @@ pub struct BacktestArgs {
 /// Arguments of `anomalies`.
 #[derive(Debug, Args)]
 pub struct AnomaliesArgs {
-    /// A history (unique_id,ds,y), a file of timestamp,value rows, or a folder of such files.
+    /// A history (unique_id,ds,y), a file of timestamp,value rows, or a folder of such files; - reads
+    /// the standard input.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) history: PathBuf,
-    /// Where to: .csv, .csv.gz or .parquet. Columns: file,timestamp,score,expected,low,high,alert,
+    /// Where to: .csv, .csv.gz or .parquet; - writes CSV to the standard output. Columns: file,timestamp,score,expected,low,high,alert,
     /// reasons.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -223,6 +309,8 @@ pub struct AnomaliesArgs {
     /// Threads; all cores otherwise.
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
 }
 
 /// Arguments of `staffing`.

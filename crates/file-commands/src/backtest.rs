@@ -14,7 +14,7 @@ use foretide_series_files::{ColumnKind, HourlySeries, SeriesFileError, TableWrit
 use crate::arguments::BacktestArgs;
 use crate::inputs::{Inputs, check_place};
 use crate::rolling::{Carried, Served, forecast_all};
-use crate::terminal::table;
+use crate::terminal::{Screen, table};
 
 /// Series whose newest forecast is drawn.
 const FANS: usize = 8;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
         args.html.is_none() || args.html != args.output,
         "--html and --output name the same file: give each its own"
     );
-    let inputs = Inputs::read(&args.history, &args.engine)?;
+    let inputs = Inputs::read(&args.history, &args.engine, false)?;
     // Taken now, so that a place that cannot be written does not cost the whole computation.
     let writer = args.output.as_deref().map(table_writer).transpose()?;
     let mut judge = Judge::new(args, &inputs);
@@ -64,8 +64,9 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
     if scores[0].hours == 0 {
         return Err(nothing_to_score(args, &inputs).into());
     }
-    print_scores(&scores);
-    judge.carried.print();
+    let screen = Screen::beside(args.output.as_deref());
+    print_scores(&scores, screen);
+    judge.carried.print(screen);
     if let Some(writer) = writer {
         write_table(writer, &scores, &judge.backtest)?;
     }
@@ -74,15 +75,15 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
         0 => String::new(),
         series => format!("; {series} series were left out"),
     };
-    println!(
+    screen.say(format_args!(
         "{} forecasts of {} series in {seconds:.1} s{left_out}",
         judge.carried.forecasts(),
         inputs.history.series() - skipped,
-    );
+    ));
     if let Some(html) = &args.html {
         let page = judge.backtest.html(&judge.about(), &judge.fans);
         std::fs::write(html, page).with_context(|| cannot_write(html))?;
-        println!("report: {}", html.display());
+        screen.say(format_args!("report: {}", html.display()));
     }
     Ok(())
 }
@@ -245,7 +246,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn print_scores(scores: &[Score]) {
+fn print_scores(scores: &[Score], screen: Screen) {
     let optional =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     let rows = scores.iter().map(|score| {
@@ -270,7 +271,7 @@ fn print_scores(scores: &[Score]) {
         "in 80%",
         "in 95%",
     ];
-    println!("{}", table(&header, rows));
+    screen.say(table(&header, rows));
 }
 
 /// Errors have the size of the series: decimals only where they say something.

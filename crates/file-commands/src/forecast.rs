@@ -14,6 +14,7 @@ use foretide_series_files::{ColumnKind, SeriesFileError, TableWriter, Value};
 use crate::arguments::{Capacity, ForecastArgs};
 use crate::inputs::{Inputs, check_place, is_short};
 use crate::rolling::{Carried, Served, carried_by, forecast_all};
+use crate::terminal::{Screen, printable};
 
 /// Hours that a threshold of mean and standard deviations looks back on: 30 days.
 const THRESHOLD_HOURS: usize = 720;
@@ -25,11 +26,14 @@ const USUAL_SHARE: f64 = 0.95;
 pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let begun = Instant::now();
     check_place(&args.output, &args.history, &args.engine)?;
-    let inputs = Inputs::read(&args.history, &args.engine)?;
+    let inputs = Inputs::read(&args.history, &args.engine, args.skip_short)?;
     let mut output = Output::create(args, &inputs)?;
     let mut carried = Carried::default();
     let expected = inputs.cutoffs().unwrap_or(inputs.history.series());
-    let mut skipped = Vec::new();
+    let left_out = inputs.history.left_out().iter();
+    let mut skipped: Vec<String> = left_out
+        .map(|series| format!("{} ({})", series.id, series.reason.problem))
+        .collect();
     let fitting = Instant::now();
     forecast_all(
         &inputs,
@@ -38,7 +42,7 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         &mut |series| match inputs.cutoffs_of(&series.id) {
             Some(known) => Ok(known),
             None if args.skip_short && is_short(series) => {
-                skipped.push(series.id.clone());
+                skipped.push(format!("{} ({} hours)", series.id, series.values.len()));
                 Ok(vec![])
             }
             None => {
@@ -57,20 +61,21 @@ pub(crate) fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     }
     let rows = output.writer.rows();
     output.writer.finish()?;
-    carried.print();
-    print_skipped(&skipped);
+    let screen = Screen::beside(Some(&args.output));
+    carried.print(screen);
+    print_skipped(&skipped, screen);
     let filled = match inputs.history.filled() {
         0 => String::new(),
         hours => format!(", {hours} missing hours filled in"),
     };
-    println!(
+    screen.say(format_args!(
         "{rows} rows for {} forecasts of {} series in {:.1} s ({:.4} s a forecast){filled}: {}",
         carried.forecasts(),
         inputs.history.series(),
         begun.elapsed().as_secs_f64(),
         fitted.as_secs_f64() / carried.forecasts().max(1) as f64,
         args.output.display()
-    );
+    ));
     Ok(())
 }
 
@@ -85,7 +90,7 @@ fn nothing_left(inputs: &Inputs) -> SeriesFileError {
 /// Names at most this many of the series that were left out.
 const MOST_NAMED: usize = 10;
 
-fn print_skipped(skipped: &[String]) {
+fn print_skipped(skipped: &[String], screen: Screen) {
     if skipped.is_empty() {
         return;
     }
@@ -94,10 +99,10 @@ fn print_skipped(skipped: &[String]) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    println!(
-        "left out, shorter than 14 days: {} ({named}{more})",
+    screen.say(printable(&format!(
+        "left out, as they cannot be forecast: {}: {named}{more}",
         skipped.len()
-    );
+    )));
 }
 
 struct Output<'a> {

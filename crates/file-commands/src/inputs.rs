@@ -8,11 +8,12 @@ use chrono_tz::Tz;
 use foretide_calendar::{Calendar, CalendarConfig, CalendarFeature, HOLIDAY_YEARS};
 use foretide_forecasting::{FEWEST_HOURS, RESERVED_DRIVERS, RegressorTrack};
 use foretide_series_files::{
-    Cutoff, HistoryFile, HourlySeries, Needed, SeriesFileError, check_output, read_cutoffs,
-    read_regressors,
+    Cutoff, HistoryFile, HistoryOptions, HourlySeries, Needed, SeriesFileError, check_output,
+    read_cutoffs, read_regressors,
 };
 
 use crate::arguments::{EngineArgs, HistoryArgs};
+use crate::terminal::note;
 
 /// A history and what belongs to it.
 pub(crate) struct Inputs {
@@ -24,9 +25,19 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Reads and checks everything.
-    pub(crate) fn read(history: &HistoryArgs, engine: &EngineArgs) -> anyhow::Result<Self> {
-        let options = history.options();
-        let file = HistoryFile::open(&history.history, options)?;
+    pub(crate) fn read(
+        history: &HistoryArgs,
+        engine: &EngineArgs,
+        leave_out: bool,
+    ) -> anyhow::Result<Self> {
+        let options = HistoryOptions {
+            leave_out,
+            ..history.options()
+        };
+        let file = HistoryFile::open(&history.history, options.clone())?;
+        if let Some(words) = file.described() {
+            note(file.path(), &words);
+        }
         let cutoffs = match &engine.cutoffs {
             Some(path) => Some(by_series(read_cutoffs(
                 path,
@@ -39,10 +50,10 @@ impl Inputs {
         let needed = needed(&file, &engine.horizon);
         let mut regressors = Vec::new();
         for code in engine.holidays.iter().collect::<BTreeSet<_>>() {
-            regressors.push(holidays(&history.history, code, history.time_zone, needed)?);
+            regressors.push(holidays(file.path(), code, history.time_zone, needed)?);
         }
         if let Some(path) = &engine.regressors {
-            let read = read_regressors(path, options, needed)?;
+            let read = read_regressors(path, &options, needed)?;
             for series in &read {
                 check_name(path, &series.name, &regressors)?;
             }
@@ -138,12 +149,8 @@ fn by_series(cutoffs: Vec<Cutoff>) -> HashMap<String, Vec<Cutoff>> {
 
 /// The hours that regressors must cover.
 fn needed(history: &HistoryFile, horizon: &u16) -> Needed {
-    let extents = history.extents();
-    let first = extents.iter().map(|extent| extent.start).min();
-    let last = extents
-        .iter()
-        .map(foretide_series_files::Extent::last)
-        .max();
+    let first = history.extents().map(|extent| extent.start).min();
+    let last = history.extents().map(|extent| extent.last()).max();
     Needed {
         first: first.unwrap_or_default(),
         last: last.unwrap_or_default() + TimeDelta::hours(i64::from(*horizon)),
@@ -169,15 +176,15 @@ fn holidays(
         year.is_ok_and(|year| HOLIDAY_YEARS.contains(&year))
     };
     if !known(needed.first) || !known(needed.last) {
-        let problem = format!(
-            "with its horizon runs from {} to {}, but holidays are known from {} to {}",
+        let words = format!(
+            "runs with its horizon from {} to {}, but holidays are known from {} to {}: there are none \
+             of {code} before and after",
             needed.first.format("%Y-%m-%d"),
             needed.last.format("%Y-%m-%d"),
             HOLIDAY_YEARS.start(),
             HOLIDAY_YEARS.end()
         );
-        let advice = "leave --holidays out, or give holidays as --regressors";
-        return Err(SeriesFileError::of_file(path, problem, advice).into());
+        note(path, &words);
     }
     let hours = (needed.last - needed.first).num_hours() + 1;
     let calendar = calendar(time_zone, code)?;

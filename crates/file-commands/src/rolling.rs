@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 
 use crate::arguments::{EngineArgs, Season};
 use crate::inputs::Inputs;
-use crate::terminal::{progress_bar, table};
+use crate::terminal::{Screen, progress_bar, table};
 
 /// Hours of history that a batch holds at most, unless one series has more.
 const BATCH_HOURS: usize = 1_000_000;
@@ -191,7 +191,7 @@ impl Carried {
         ranked
     }
 
-    pub(crate) fn print(&self) {
+    pub(crate) fn print(&self, screen: Screen) {
         let rows = self.ranked().into_iter().map(|(kind, count, weight)| {
             vec![
                 kind.to_string(),
@@ -199,16 +199,16 @@ impl Carried {
                 format!("{:.0}%", 100.0 * weight),
             ]
         });
-        println!("{}", table(&["candidate", "carried", "mean weight"], rows));
-        println!(
+        screen.say(table(&["candidate", "carried", "mean weight"], rows));
+        screen.say(format_args!(
             "no learnable season: {} of {}",
             self.no_season, self.forecasts
-        );
+        ));
         if self.learning > 0 {
-            println!(
+            screen.say(format_args!(
                 "still learning (under 60 days): {} of {}",
                 self.learning, self.forecasts
-            );
+            ));
         }
     }
 }

@@ -14,7 +14,7 @@ use foretide_series_files::{
 };
 
 use crate::arguments::{Shift, StaffingArgs};
-use crate::terminal::table;
+use crate::terminal::{Screen, table};
 
 const MINUTES: f64 = 60.0;
 
@@ -123,17 +123,15 @@ fn planned(args: &StaffingArgs, forecast: &WrittenForecast, target: &Target) -> 
             shift.analysts.to_string(),
         ]
     });
-    println!(
-        "{}",
-        table(&["begins", "shift", "length", "analysts"], rows)
-    );
+    let screen = Screen::beside(args.output.as_deref());
+    screen.say(table(&["begins", "shift", "length", "analysts"], rows));
     let most = needed.iter().max().copied().unwrap_or(0);
-    println!(
+    screen.say(format_args!(
         "{}: {} hours, at most {most} analysts at once, {} person-hours. A draft for people to decide on",
         forecast.id,
         needed.len(),
         plan.person_hours
-    );
+    ));
     if let Some(path) = &args.output {
         let mut columns = vec![("ds".to_owned(), ColumnKind::Time)];
         let numbers = ["arrivals", "load", "needed", "planned"];

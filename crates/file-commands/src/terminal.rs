@@ -1,9 +1,40 @@
 //! What a terminal shows.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use foretide_series_files::is_standard;
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// Where words for people go: to the standard output, unless a table does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    is_taken: bool,
+}
+
+impl Screen {
+    /// Beside results that go to a place.
+    pub(crate) fn beside(output: Option<&Path>) -> Self {
+        Self {
+            is_taken: output.is_some_and(is_standard),
+        }
+    }
+
+    pub(crate) fn say(self, words: impl Display) {
+        if self.is_taken {
+            eprintln!("{words}");
+        } else {
+            println!("{words}");
+        }
+    }
+}
+
+/// Something to know about a file that is read nevertheless.
+pub(crate) fn note(file: &Path, words: &str) {
+    eprintln!("note: {}: {}", file.display(), printable(words));
+}
 
 /// A table for people.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {

@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use crate::assemble::moment;
 use crate::error::{SeriesFileError, quoted};
 use crate::history::HistoryFile;
+use crate::layout::LayoutOptions;
 use crate::stamp::StampClock;
 use crate::table::{Table, empty};
+use crate::time_format::TimeFormat;
 use crate::values::{self, Stamps};
 
 /// One moment to forecast from.
@@ -34,9 +36,11 @@ pub fn read_cutoffs(
     clock: StampClock,
     fewest_hours: usize,
 ) -> Result<Vec<Cutoff>, SeriesFileError> {
-    let table = Table::open(path)?;
+    let table = Table::open(path, &LayoutOptions::default())?;
     let columns = table.require(["unique_id", "cutoff"])?;
-    let mut stamps = Stamps::new(path, "cutoff", clock);
+    let head = table.head()?;
+    let format = TimeFormat::judge(&table, columns[1], &head[columns[1]], history.date_order())?;
+    let mut stamps = Stamps::new(path, "cutoff", clock, format);
     let mut id = String::new();
     let mut seen = HashSet::new();
     let mut cutoffs = Vec::new();

@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 
 use crate::assemble::moment;
 use crate::error::{Place, SeriesFileError, quoted};
+use crate::layout::LayoutOptions;
 use crate::stamp::{StampClock, StampStyle};
 use crate::table::{Table, empty};
+use crate::time_format::TimeFormat;
 use crate::values::{self, Range, Stamps};
 
 /// The newest forecast of one series.
@@ -46,11 +48,21 @@ struct Hour {
 /// For quantiles that cross, hours that are missing or stand twice, and as
 /// [`crate::HistoryFile::open`].
 pub fn read_forecasts(path: &Path) -> Result<Vec<WrittenForecast>, SeriesFileError> {
-    let table = Table::open(path)?;
+    let table = Table::open(path, &LayoutOptions::default())?;
     let mut columns = table.require(COLUMNS)?.to_vec();
     columns.extend(table.place("cutoff"));
-    let mut stamps = Stamps::new(path, "ds", StampClock::Utc);
-    let mut cutoffs = Stamps::new(path, "cutoff", StampClock::Utc);
+    let head = table.head()?;
+    let stamps_of = |column: usize| {
+        let format = TimeFormat::judge(&table, column, &head[column], None)?;
+        Ok::<_, SeriesFileError>(Stamps::new(
+            path,
+            &table.columns()[column],
+            StampClock::Utc,
+            format,
+        ))
+    };
+    let mut stamps = stamps_of(columns[1])?;
+    let mut cutoffs = stamps_of(*columns.get(7).unwrap_or(&columns[1]))?;
     let mut id = String::new();
     let mut series: BTreeMap<String, Vec<Hour>> = BTreeMap::new();
     table.for_each(&columns, &mut |place, cells| {
@@ -91,7 +103,7 @@ pub fn read_forecasts(path: &Path) -> Result<Vec<WrittenForecast>, SeriesFileErr
     let style = stamps.style().unwrap_or(StampStyle::PLAIN);
     series
         .into_iter()
-        .map(|(id, hours)| newest(path, id, hours, style))
+        .map(|(id, hours)| newest(path, id, hours, style.clone()))
         .collect()
 }
 

@@ -1,24 +1,39 @@
-//! Histories of many series in one long file: `unique_id,ds,y`.
+//! Histories of many series in one long file: `unique_id,ds,y`, or columns found to hold these.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use foretide_local_times::DateOrder;
 
-use crate::assemble::{FillGaps, HourlySeries, Row, assemble, moment};
-use crate::error::SeriesFileError;
+use crate::assemble::{FillGaps, Grid, HourlySeries, Row, assemble};
+use crate::error::{SeriesFileError, quoted};
+use crate::layout::{Ids, Layout, LayoutOptions};
 use crate::spill::Spill;
 use crate::stamp::{StampClock, StampStyle};
-use crate::table::{Table, empty};
-use crate::values::{self, Range, Stamps};
+use crate::table::{Cell, Table, empty};
+use crate::values::{self, Range};
 
 /// How a history is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryOptions {
     /// What stands in for hours without a row; without it a gap is an error.
     pub fill_gaps: Option<FillGaps>,
     /// The clock that time stamps without an offset are on.
     pub clock: StampClock,
+    /// How the file is laid out, where that was said.
+    pub layout: LayoutOptions,
+    /// Leaves out series that are not whole ([`HistoryFile::left_out`]) instead of refusing the file.
+    pub leave_out: bool,
+}
+
+/// A series that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name.
+    pub id: String,
+    /// What is wrong with it.
+    pub reason: SeriesFileError,
 }
 
 /// The span of one series.
@@ -45,6 +60,10 @@ impl Extent {
     }
 }
 
+/// What is done with each series, or with what is wrong with it.
+type EachSeries<'a, E> =
+    &'a mut dyn FnMut(&str, Result<HourlySeries, SeriesFileError>) -> Result<(), E>;
+
 /// A file of series that was read once from end to end and found sound. The values stay in the
 /// file and are read again, series by series: what is held is what one series needs, however large
 /// the file is.
@@ -52,13 +71,16 @@ impl Extent {
 pub struct HistoryFile {
     table: Table,
     options: HistoryOptions,
+    layout: Layout,
+    ids: Ids,
     style: StampStyle,
     rows: u64,
     filled: usize,
     /// Whether the rows of each series stand together.
     grouped: bool,
     places: HashMap<String, usize>,
-    extents: Vec<Extent>,
+    extents: Vec<Option<Extent>>,
+    left_out: Vec<LeftOut>,
 }
 
 impl HistoryFile {
@@ -68,17 +90,25 @@ impl HistoryFile {
     /// At the first thing that is not as it must be: the message names file, line, column and what
     /// to do.
     pub fn open(path: &Path, options: HistoryOptions) -> Result<Self, SeriesFileError> {
-        let table = Table::open(path)?;
-        table.require(COLUMNS)?;
+        Self::of(Table::open(path, &options.layout)?, options)
+    }
+
+    /// The same for a table whose header was read.
+    pub(crate) fn of(table: Table, options: HistoryOptions) -> Result<Self, SeriesFileError> {
+        let layout = Layout::find(&table, &options.layout)?;
+        let ids = layout.ids(&table, &options.layout)?;
         let mut file = Self {
             table,
             options,
+            layout,
+            ids,
             style: StampStyle::PLAIN,
             rows: 0,
             filled: 0,
             grouped: true,
             places: HashMap::new(),
             extents: Vec::new(),
+            left_out: Vec::new(),
         };
         file.survey()?;
         file.check_every_series()?;
@@ -114,21 +144,35 @@ impl HistoryFile {
     fn check_every_series(&mut self) -> Result<(), SeriesFileError> {
         let mut found = vec![None; self.places.len()];
         let mut filled = 0;
-        self.for_each::<SeriesFileError>(&mut |series| {
-            filled += series.filled;
-            found[self.places[&series.id]] = Some(Extent {
-                start: series.start,
-                hours: series.values.len(),
-            });
+        let mut left_out = Vec::new();
+        self.each_series::<SeriesFileError>(&mut |id, series| {
+            match series {
+                Ok(series) => {
+                    filled += series.filled;
+                    found[self.places[id]] = Some(Extent {
+                        start: series.start,
+                        hours: series.values.len(),
+                    });
+                }
+                Err(reason) if self.options.leave_out => left_out.push(LeftOut {
+                    id: id.to_owned(),
+                    reason,
+                }),
+                Err(reason) => return Err(reason),
+            }
             Ok(())
         })?;
-        self.filled = filled;
-        self.extents = found.into_iter().flatten().collect();
+        if left_out.len() == found.len()
+            && let Some(first) = left_out.pop()
+        {
+            return Err(first.reason);
+        }
+        (self.filled, self.extents, self.left_out) = (filled, found, left_out);
         Ok(())
     }
 
-    /// Calls `each` with every series: in the order of the file when the rows of each stand
-    /// together.
+    /// Calls `each` with every series that is whole: in the order of the file when the rows of each
+    /// stand together.
     ///
     /// # Errors
     /// The first error of `each`, or of the file when it was changed meanwhile.
@@ -136,8 +180,15 @@ impl HistoryFile {
         &self,
         each: &mut dyn FnMut(HourlySeries) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_series(&mut |_, series| match series {
+            Err(_) if self.options.leave_out => Ok(()),
+            series => each(series?),
+        })
+    }
+
+    fn each_series<E: From<SeriesFileError>>(&self, each: EachSeries<'_, E>) -> Result<(), E> {
         if self.grouped {
-            return self.for_each_grouped(each);
+            return self.each_series_grouped(each);
         }
         let mut spill = Spill::new(self.table.path(), self.rows)?;
         self.each_row(&mut |id, row| match self.places.get(id) {
@@ -149,19 +200,24 @@ impl HistoryFile {
             names[*place] = name;
         }
         spill.for_each_group(&mut |place, rows| {
-            let series = assemble(
-                self.table.path(),
-                names[place],
-                rows,
-                self.options.fill_gaps,
-            )?;
-            each(series)
+            each(names[place], assemble(self.grid(), names[place], rows))
         })
     }
 
-    fn for_each_grouped<E: From<SeriesFileError>>(
+    fn grid(&self) -> Grid<'_> {
+        Grid {
+            file: self.table.path(),
+            column: self.layout.time_column(&self.table),
+            fill: self.options.fill_gaps,
+            is_bare: self.style.is_bare()
+                && !self.layout.is_utc()
+                && self.options.clock == StampClock::Utc,
+        }
+    }
+
+    fn each_series_grouped<E: From<SeriesFileError>>(
         &self,
-        each: &mut dyn FnMut(HourlySeries) -> Result<(), E>,
+        each: EachSeries<'_, E>,
     ) -> Result<(), E> {
         let mut current = String::new();
         let mut rows: Vec<Row> = Vec::new();
@@ -171,9 +227,9 @@ impl HistoryFile {
             if rows.is_empty() {
                 return Ok(());
             }
-            let series = assemble(self.table.path(), id, rows, self.options.fill_gaps)?;
+            let series = assemble(self.grid(), id, rows);
             rows.clear();
-            each(series).map_err(|error| {
+            each(id, series).map_err(|error| {
                 refused = Some(error);
                 self.changed()
             })
@@ -198,18 +254,27 @@ impl HistoryFile {
         &self,
         each: &mut dyn FnMut(&str, Row) -> Result<(), SeriesFileError>,
     ) -> Result<Option<StampStyle>, SeriesFileError> {
-        let columns = self.table.require(COLUMNS)?;
         let path = self.table.path();
-        let mut stamps = Stamps::new(path, "ds", self.options.clock);
-        let mut id = String::new();
+        let mut stamps = self.layout.stamps(&self.table, self.options.clock);
+        let y = self.layout.value_column(&self.table);
+        let (mut id, mut part) = (String::new(), String::new());
+        let columns = self.layout.columns(&self.ids);
         self.table.for_each(&columns, &mut |place, cells| {
-            values::id(path, place, "unique_id", cells[0], &mut id)?;
-            let row = Row {
-                seconds: stamps.read(place, cells[1], &id)?,
-                value: values::number(path, place, "y", cells[2], Range::NotNegative)?,
-                place,
-            };
-            each(&id, row)
+            self.ids
+                .name(&self.table, place, &cells[2..], &mut part, &mut id)?;
+            self.layout
+                .each_point(&self.table, place, cells, &mut |time, value| {
+                    let row = Row {
+                        seconds: stamps.read(place, time, &id)?,
+                        value: match values::number(path, place, y, value, Range::NotNegative) {
+                            Ok(value) => value,
+                            Err(_) if self.options.leave_out && value.is_missing() => f64::NAN,
+                            Err(refused) => return Err(of_series(refused, &id, value)),
+                        },
+                        place,
+                    };
+                    each(&id, row)
+                })
         })?;
         Ok(stamps.style())
     }
@@ -240,22 +305,39 @@ impl HistoryFile {
         self.filled
     }
 
-    /// How many series it has.
+    /// How many series it has, without those that were left out.
     #[must_use]
     pub fn series(&self) -> usize {
-        self.extents.len()
+        self.extents().count()
     }
 
-    /// The span of a series.
+    /// The span of a series that was not left out.
     #[must_use]
     pub fn extent(&self, id: &str) -> Option<Extent> {
-        self.places.get(id).map(|place| self.extents[*place])
+        self.places.get(id).and_then(|place| self.extents[*place])
     }
 
-    /// The spans of all series.
+    /// The spans of all series that were not left out.
+    pub fn extents(&self) -> impl Iterator<Item = Extent> {
+        self.extents.iter().copied().flatten()
+    }
+
+    /// Series that are not whole, and why.
     #[must_use]
-    pub fn extents(&self) -> &[Extent] {
-        &self.extents
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// What is read as what, where the header is not `unique_id,ds,y` itself or dates had to be
+    /// judged.
+    #[must_use]
+    pub fn described(&self) -> Option<String> {
+        self.layout.described(&self.table, &self.ids)
+    }
+
+    /// Which number of its dates is the day, if that had to be judged.
+    pub(crate) fn date_order(&self) -> Option<DateOrder> {
+        self.layout.date_order()
     }
 
     /// Names of all series, in the order in which they first appear.
@@ -271,75 +353,18 @@ impl HistoryFile {
     /// A moment as this file writes them, so that what is made from it can be joined with it.
     #[must_use]
     pub fn render(&self, moment: DateTime<Utc>) -> String {
-        self.style.render(moment, self.options.clock)
+        self.style
+            .render(moment, self.layout.clock(self.options.clock))
     }
 }
 
-const COLUMNS: [&str; 3] = ["unique_id", "ds", "y"];
-
-/// A series of any regular step, for detectors that take what comes: `timestamp,value`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PointSeries {
-    /// Time stamps, in the order of the file, which must be the order of time.
-    pub times: Vec<DateTime<Utc>>,
-    /// One finite value a time stamp.
-    pub values: Vec<f64>,
-    style: StampStyle,
-}
-
-impl PointSeries {
-    /// Reads a file of `timestamp,value` rows (as the Numenta Anomaly Benchmark has them).
-    ///
-    /// # Errors
-    /// As [`HistoryFile::open`]; time stamps may repeat but not go back.
-    pub fn read(path: &Path) -> Result<Self, SeriesFileError> {
-        let table = Table::open(path)?;
-        let columns = table.require(["timestamp", "value"])?;
-        let mut stamps = Stamps::new(path, "timestamp", StampClock::Utc);
-        let (mut times, mut numbers) = (Vec::new(), Vec::new());
-        table.for_each(&columns, &mut |place, cells| {
-            let time = moment(stamps.read(place, cells[0], "")?);
-            if times.last().is_some_and(|last| time < *last) {
-                return Err(SeriesFileError::at(
-                    path,
-                    place,
-                    "timestamp",
-                    "lies before the row above",
-                    "sort the rows by time",
-                ));
-            }
-            times.push(time);
-            numbers.push(values::number(
-                path,
-                place,
-                "value",
-                cells[1],
-                Range::Finite,
-            )?);
-            Ok(())
-        })?;
-        if times.is_empty() {
-            return Err(empty(path));
-        }
-        Ok(Self {
-            times,
-            values: numbers,
-            style: stamps.style().unwrap_or(StampStyle::PLAIN),
-        })
+/// A refused value, with the series it is of.
+fn of_series(mut refused: SeriesFileError, id: &str, value: Cell<'_>) -> SeriesFileError {
+    refused.problem = format!("{} in series {}", refused.problem, quoted(id));
+    if value.is_missing() {
+        refused
+            .advice
+            .push_str(", or leave the series out with --skip-short");
     }
-
-    /// Whether a file's header is that of such a file rather than of a history.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn is_one(path: &Path) -> Result<bool, SeriesFileError> {
-        let table = Table::open(path)?;
-        Ok(table.place("timestamp").is_some() && table.place("unique_id").is_none())
-    }
-
-    /// A moment as this file writes them.
-    #[must_use]
-    pub fn render(&self, moment: DateTime<Utc>) -> String {
-        self.style.render(moment, StampClock::Utc)
-    }
+    refused
 }

@@ -12,6 +12,9 @@ use crate::error::SeriesFileError;
 pub fn check_output(output: &Path, inputs: &[&Path]) -> Result<(), SeriesFileError> {
     let refuse =
         |problem: String, advice: &str| Err(SeriesFileError::of_file(output, problem, advice));
+    if is_standard(output) {
+        return Ok(());
+    }
     let folder = folder_of(output);
     if !folder.is_dir() {
         let problem = format!("cannot be written: there is no folder {}", folder.display());
@@ -41,6 +44,12 @@ pub fn check_output(output: &Path, inputs: &[&Path]) -> Result<(), SeriesFileErr
             "name another file",
         ),
     }
+}
+
+/// Whether `-` is given for the standard output.
+#[must_use]
+pub fn is_standard(output: &Path) -> bool {
+    output == Path::new("-")
 }
 
 /// The folder that a file is in.

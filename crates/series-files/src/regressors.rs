@@ -6,10 +6,12 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::assemble::{FillGaps, Row, moment};
+use crate::assemble::{FillGaps, Grid, Row, assemble, moment};
 use crate::error::{Place, SeriesFileError, quoted};
 use crate::history::HistoryOptions;
+use crate::layout::LayoutOptions;
 use crate::table::{Table, empty};
+use crate::time_format::TimeFormat;
 use crate::values::{self, Range, Stamps};
 
 /// One quantity on an hourly grid.
@@ -43,10 +45,10 @@ const MOST: usize = 64;
 /// [`crate::HistoryFile::open`].
 pub fn read_regressors(
     path: &Path,
-    options: HistoryOptions,
+    options: &HistoryOptions,
     needed: Needed,
 ) -> Result<Vec<RegressorSeries>, SeriesFileError> {
-    let table = Table::open(path)?;
+    let table = Table::open(path, &LayoutOptions::default())?;
     if table.place("unique_id").is_some() {
         return Err(SeriesFileError::of_file(
             path,
@@ -76,7 +78,7 @@ pub fn read_regressors(
 
 type RowsByName = BTreeMap<String, Vec<Row>>;
 
-fn read_wide(table: &Table, options: HistoryOptions) -> Result<RowsByName, SeriesFileError> {
+fn read_wide(table: &Table, options: &HistoryOptions) -> Result<RowsByName, SeriesFileError> {
     let path = table.path();
     let [ds] = table.require(["ds"])?;
     let mut columns = vec![ds];
@@ -92,7 +94,7 @@ fn read_wide(table: &Table, options: HistoryOptions) -> Result<RowsByName, Serie
             "give one column a regressor",
         ));
     }
-    let mut stamps = Stamps::new(path, "ds", options.clock);
+    let mut stamps = stamps(table, ds, options)?;
     let mut rows: Vec<Vec<Row>> = vec![Vec::new(); names.len()];
     table.for_each(&columns, &mut |place, cells| {
         let seconds = stamps.read(place, cells[0], "")?;
@@ -111,10 +113,10 @@ fn read_wide(table: &Table, options: HistoryOptions) -> Result<RowsByName, Serie
     Ok(names.into_iter().cloned().zip(rows).collect())
 }
 
-fn read_long(table: &Table, options: HistoryOptions) -> Result<RowsByName, SeriesFileError> {
+fn read_long(table: &Table, options: &HistoryOptions) -> Result<RowsByName, SeriesFileError> {
     let path = table.path();
     let columns = table.require(["ds", "name", "value"])?;
-    let mut stamps = Stamps::new(path, "ds", options.clock);
+    let mut stamps = stamps(table, columns[0], options)?;
     let mut name = String::new();
     let mut rows = RowsByName::new();
     table.for_each(&columns, &mut |place, cells| {
@@ -135,6 +137,12 @@ fn read_long(table: &Table, options: HistoryOptions) -> Result<RowsByName, Serie
     Ok(rows)
 }
 
+fn stamps(table: &Table, ds: usize, options: &HistoryOptions) -> Result<Stamps, SeriesFileError> {
+    let head = table.head()?;
+    let format = TimeFormat::judge(table, ds, &head[ds], options.layout.date_order)?;
+    Ok(Stamps::new(table.path(), "ds", options.clock, format))
+}
+
 fn on_grid(
     path: &Path,
     name: &str,
@@ -143,7 +151,16 @@ fn on_grid(
     needed: Needed,
 ) -> Result<RegressorSeries, SeriesFileError> {
     rows.sort_by_key(|row| row.seconds);
-    let series = crate::assemble::assemble(path, name, &mut rows, fill)?;
+    let series = assemble(
+        Grid {
+            file: path,
+            column: "ds",
+            fill,
+            is_bare: false,
+        },
+        name,
+        &mut rows,
+    )?;
     let hours = series.values.len() as i64;
     let last = series.start + TimeDelta::hours(hours - 1);
     let show = |moment: DateTime<Utc>| moment.format("%Y-%m-%d %H:%M UTC").to_string();

@@ -1,6 +1,6 @@
 //! Time stamps: parsed strictly, and written the way the input writes them.
 
-use chrono::{DateTime, LocalResult, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, LocalResult, NaiveDate, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// A time stamp as it stands in a file.
@@ -15,34 +15,44 @@ pub(crate) struct Stamp {
 }
 
 /// How a file writes time stamps, so that what is made from it can be joined with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StampStyle {
-    t_between: bool,
-    seconds: bool,
-    zone: Zone,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StampStyle(Shape);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Iso {
+        t_between: bool,
+        seconds: bool,
+        zone: Zone,
+    },
+    /// A pattern of `chrono`, without an offset.
+    Pattern(String),
+    /// So many a second since 1970.
+    Epoch(i64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Zone {
     None,
     Z,
-    Offset,
+    /// Seconds east of UTC, and what writes them.
+    Offset(i32, &'static str),
 }
 
 impl StampStyle {
     /// `2026-01-31 13:00:00`, without an offset.
-    pub const PLAIN: Self = Self {
+    pub const PLAIN: Self = Self(Shape::Iso {
         t_between: false,
         seconds: true,
         zone: Zone::None,
-    };
+    });
 
     /// `2026-01-31T13:00:00Z`.
-    pub const UTC: Self = Self {
+    pub const UTC: Self = Self(Shape::Iso {
         t_between: true,
         seconds: true,
         zone: Zone::Z,
-    };
+    });
 
     /// The style of a well-formed time stamp.
     pub(crate) fn of(text: &str) -> Self {
@@ -50,34 +60,88 @@ impl StampStyle {
         let zone = match time.find(['Z', 'z', '+', '-']) {
             None => Zone::None,
             Some(at) if time[at..].eq_ignore_ascii_case("z") => Zone::Z,
-            Some(_) => Zone::Offset,
+            Some(at) => {
+                let offset = parse_offset(&time.as_bytes()[at..]).flatten().unwrap_or(0);
+                let written = if time[at..].contains(':') {
+                    "%:z"
+                } else {
+                    "%z"
+                };
+                Zone::Offset(offset, written)
+            }
         };
-        Self {
+        Self(Shape::Iso {
             t_between: text.as_bytes().get(10).is_some_and(|byte| *byte != b' '),
             seconds: time.is_empty() || time.as_bytes().get(5) == Some(&b':'),
             zone,
+        })
+    }
+
+    /// That of a pattern of `chrono`.
+    pub(crate) fn pattern(pattern: String) -> Self {
+        Self(Shape::Pattern(pattern))
+    }
+
+    /// Numbers of so many a second since 1970.
+    pub(crate) fn epoch(per_second: i64) -> Self {
+        Self(Shape::Epoch(per_second))
+    }
+
+    /// The same with another offset, where it has one.
+    pub(crate) fn with_offset(self, offset: i32) -> Self {
+        match self.0 {
+            Shape::Iso {
+                t_between,
+                seconds,
+                zone: Zone::Offset(_, written),
+            } => Self(Shape::Iso {
+                t_between,
+                seconds,
+                zone: Zone::Offset(offset, written),
+            }),
+            shape => Self(shape),
         }
     }
 
-    /// A moment in this style: on the clock's own time when the style has no offset, else in UTC.
+    /// Whether nothing in it says what clock it is on.
+    pub(crate) fn is_bare(&self) -> bool {
+        match self.0 {
+            Shape::Iso { zone, .. } => zone == Zone::None,
+            Shape::Pattern(pattern) => !says_utc(pattern),
+            Shape::Epoch(_) => false,
+        }
+    }
+
+    /// A moment in this style: on the clock's own time when the style has no offset, else at the
+    /// offset that the style has.
     #[must_use]
-    pub fn render(self, moment: DateTime<Utc>, clock: StampClock) -> String {
-        let shown = match (self.zone, clock) {
-            (Zone::None, StampClock::Local(zone)) => moment.with_timezone(&zone).naive_local(),
+    pub fn render(&self, moment: DateTime<Utc>, clock: StampClock) -> String {
+        let shown = match clock {
+            StampClock::Local(zone) if self.is_bare() => moment.with_timezone(&zone).naive_local(),
             _ => moment.naive_utc(),
         };
-        let between = if self.t_between { 'T' } else { ' ' };
-        let time = if self.seconds { "%H:%M:%S" } else { "%H:%M" };
-        let zone = match self.zone {
-            Zone::None => "",
-            Zone::Z => "Z",
-            Zone::Offset => "+00:00",
-        };
-        format!(
-            "{}{between}{}{zone}",
-            shown.format("%Y-%m-%d"),
-            shown.format(time)
-        )
+        match &self.0 {
+            Shape::Epoch(per_second) => (moment.timestamp() * per_second).to_string(),
+            Shape::Pattern(pattern) => shown.format(pattern).to_string(),
+            Shape::Iso {
+                t_between,
+                seconds,
+                zone,
+            } => {
+                let between = if *t_between { 'T' } else { ' ' };
+                let time = if *seconds { "%H:%M:%S" } else { "%H:%M" };
+                let pattern = format!("%Y-%m-%d{between}{time}");
+                match zone {
+                    Zone::None => shown.format(&pattern).to_string(),
+                    Zone::Z => format!("{}Z", shown.format(&pattern)),
+                    Zone::Offset(seconds, written) => {
+                        let offset = FixedOffset::east_opt(*seconds).unwrap_or_else(|| Utc.fix());
+                        let shown = moment.with_timezone(&offset);
+                        shown.format(&format!("{pattern}{written}")).to_string()
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -146,6 +210,12 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
         has_fraction,
         offset,
     })
+}
+
+/// Whether a time as a locale writes it is in UTC by its end.
+pub(crate) fn says_utc(text: &str) -> bool {
+    let text = text.trim_end_matches(']').to_ascii_lowercase();
+    text.ends_with("utc") || text.ends_with('z')
 }
 
 /// Seconds, whether there is a fraction, and what follows.
@@ -254,6 +324,8 @@ mod tests {
             "2026-01-31T13:00:00Z",
             "2026-01-31 13:00",
             "2026-01-31T13:00:00+00:00",
+            "2026-01-31T13:00:00-0500",
+            "2026-01-31 13:00:00+05:30",
         ] {
             let moment = DateTime::from_timestamp(seconds(text), 0).unwrap();
             assert_eq!(StampStyle::of(text).render(moment, StampClock::Utc), text);

@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Place, SeriesFileError, quoted};
 use crate::stamp::{self, StampClock, StampStyle};
 use crate::table::Cell;
+use crate::time_format::TimeFormat;
 
 const MICROS: i64 = 1_000_000;
 
 /// The largest value taken: what a 64-bit float still counts one by one.
 const LARGEST: f64 = 9e15;
+
+const SHAPE: &str = "write YYYY-MM-DD HH:MM:SS, with Z or +HH:MM behind it if not plain, in all rows \
+                     alike; another column is named with --time-column";
 
 /// Years that time stamps may lie in, as seconds since 1970: 1900 to 2200.
 const SECONDS: std::ops::Range<i64> = -2_208_988_800..7_258_118_400;
@@ -19,29 +23,35 @@ const SECONDS: std::ops::Range<i64> = -2_208_988_800..7_258_118_400;
 #[derive(Debug)]
 pub(crate) struct Stamps {
     file: PathBuf,
-    column: &'static str,
+    column: String,
     clock: StampClock,
+    format: TimeFormat,
     first: Option<(Place, bool)>,
     style: Option<StampStyle>,
+    /// The latest moment and its offset from UTC, which may change within a file.
+    latest: (i64, i32),
     /// Hours that carry a name twice when clocks are set back, of which one was seen.
     repeated: HashSet<(String, i64)>,
 }
 
 impl Stamps {
-    pub(crate) fn new(file: &Path, column: &'static str, clock: StampClock) -> Self {
+    pub(crate) fn new(file: &Path, column: &str, clock: StampClock, format: TimeFormat) -> Self {
         Self {
             file: file.to_path_buf(),
-            column,
+            column: column.to_owned(),
             clock,
+            style: format.style(),
+            format,
             first: None,
-            style: None,
+            latest: (i64::MIN, 0),
             repeated: HashSet::new(),
         }
     }
 
-    /// How the first time stamp is written.
+    /// How time stamps are written; their offset is that of the latest.
     pub(crate) fn style(&self) -> Option<StampStyle> {
-        self.style
+        let style = self.style.clone()?;
+        Some(style.with_offset(self.latest.1))
     }
 
     /// Seconds since 1970, UTC. `series` tells apart whose hour it is.
@@ -72,21 +82,8 @@ impl Stamps {
 
     /// Seconds on the clock it is written in, and whether that is UTC by what it says itself.
     fn written(&mut self, place: Place, cell: Cell<'_>) -> Result<(i64, bool), SeriesFileError> {
-        const SHAPE: &str = "write YYYY-MM-DD HH:MM:SS, with Z or +HH:MM behind it if not plain";
         let (seconds, has_fraction, has_offset) = match cell {
-            Cell::Text(text) => {
-                let stamp = stamp::parse(text).ok_or_else(|| {
-                    self.refuse(
-                        place,
-                        &format!("{} is not a time stamp", quoted(text)),
-                        SHAPE,
-                    )
-                })?;
-                if self.style.is_none() {
-                    self.style = Some(StampStyle::of(text));
-                }
-                (stamp.seconds, stamp.has_fraction, stamp.offset.is_some())
-            }
+            Cell::Text(text) => self.text(place, text)?,
             Cell::Moment(micros, is_utc) => {
                 let style = if is_utc {
                     StampStyle::UTC
@@ -103,9 +100,14 @@ impl Stamps {
             Cell::Null => {
                 return Err(self.refuse(place, "has no time stamp", "give every row one"));
             }
-            Cell::Number(_) => {
-                return Err(self.refuse(place, "is a number, not a time stamp", SHAPE));
-            }
+            Cell::Number(number) => match self.format {
+                TimeFormat::Epoch(per_second) if number.abs() < LARGEST => {
+                    let number = number as i64;
+                    let rest = number.rem_euclid(per_second);
+                    (number.div_euclid(per_second), rest != 0, true)
+                }
+                _ => return Err(self.refuse(place, "is a number, not a time stamp", SHAPE)),
+            },
             Cell::Other(what) => return Err(self.refuse(place, &format!("is {what}"), SHAPE)),
         };
         if has_fraction {
@@ -113,6 +115,26 @@ impl Stamps {
             return Err(self.refuse(place, "the time stamp has a fraction of a second", advice));
         }
         Ok((seconds, has_offset))
+    }
+
+    fn text(&mut self, place: Place, text: &str) -> Result<(i64, bool, bool), SeriesFileError> {
+        if self.format == TimeFormat::Iso
+            && let Some(stamp) = stamp::parse(text)
+        {
+            if self.style.is_none() {
+                self.style = Some(StampStyle::of(text));
+            }
+            if let Some(offset) = stamp.offset
+                && stamp.seconds > self.latest.0
+            {
+                self.latest = (stamp.seconds, offset);
+            }
+            return Ok((stamp.seconds, stamp.has_fraction, stamp.offset.is_some()));
+        }
+        self.format.read(text).ok_or_else(|| {
+            let problem = format!("{} is not a time stamp{}", quoted(text), self.format.like());
+            self.refuse(place, &problem, SHAPE)
+        })
     }
 
     fn check_kind(&mut self, place: Place, has_offset: bool) -> Result<(), SeriesFileError> {
@@ -132,7 +154,7 @@ impl Stamps {
     }
 
     fn refuse(&self, place: Place, problem: &str, advice: &str) -> SeriesFileError {
-        SeriesFileError::at(&self.file, place, self.column, problem, advice)
+        SeriesFileError::at(&self.file, place, &self.column, problem, advice)
     }
 }
 
@@ -197,7 +219,8 @@ pub(crate) fn number(
                 let problem = format!("{} is not a number", quoted(text));
                 return Err(refuse(
                     problem,
-                    "write a plain number such as 12 or 12.5, without separators or units",
+                    "write a plain number such as 12 or 12.5, without units; commas of decimals are told with \
+                     --decimal comma, another column with --value-column",
                 ));
             }
         },

@@ -1,7 +1,7 @@
 //! Tables to files, a row at a time.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use polars::prelude::*;
 use tempfile::NamedTempFile;
 
 use crate::error::SeriesFileError;
-use crate::output::folder_of;
+use crate::output::{folder_of, is_standard};
 
 /// Rows of a Parquet row group.
 const GROUP_ROWS: usize = 64 * 1024;
@@ -39,8 +39,8 @@ pub enum Value<'a> {
 }
 
 /// Writes a table as CSV (`.csv`), gzipped CSV (`.csv.gz`) or Parquet (`.parquet`), by the ending of
-/// its name. The file appears when [`TableWriter::finish`] has put all of it on disk: one that is
-/// there is whole.
+/// its name, or as CSV to the standard output for `-`. The file appears when [`TableWriter::finish`]
+/// has put all of it on disk: one that is there is whole.
 #[derive(Debug)]
 pub struct TableWriter {
     path: PathBuf,
@@ -67,11 +67,15 @@ impl TableWriter {
         columns: Vec<(String, ColumnKind)>,
     ) -> Result<Self, SeriesFileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.to_ascii_lowercase();
-        let folder = folder_of(path);
+        let mut name = name.to_ascii_lowercase();
+        let mut folder = folder_of(path).to_path_buf();
+        if is_standard(path) {
+            ".csv".clone_into(&mut name);
+            folder = std::env::temp_dir();
+        }
         let unwritable = |error: &dyn std::fmt::Display| SeriesFileError::unwritable(path, error);
         let make = || {
-            let file = NamedTempFile::new_in(folder).map_err(|error| unwritable(&error.kind()))?;
+            let file = NamedTempFile::new_in(&folder).map_err(|error| unwritable(&error.kind()))?;
             Ok::<_, SeriesFileError>(file.into_parts())
         };
         let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -141,7 +145,7 @@ impl TableWriter {
     pub fn finish(self) -> Result<(), SeriesFileError> {
         let unwritable =
             |error: &dyn std::fmt::Display| SeriesFileError::unwritable(&self.path, error);
-        let file = match self.sink {
+        let mut file = match self.sink {
             Sink::Plain(writer) => writer
                 .into_inner()
                 .map_err(|error| unwritable(error.error()))?
@@ -156,12 +160,23 @@ impl TableWriter {
                 .map_err(|error| unwritable(error.error()))?,
             Sink::Parquet(sink) => sink.finish().map_err(|error| unwritable(&error))?,
         };
+        if is_standard(&self.path) {
+            return pass_on(&mut file).map_err(|error| unwritable(&error));
+        }
         file.sync_all().map_err(|error| unwritable(&error))?;
         readable_by_all(&file).map_err(|error| unwritable(&error))?;
         self.temporary
             .persist(&self.path)
             .map_err(|error| unwritable(&error.error))
     }
+}
+
+/// Writes a whole table to the standard output.
+fn pass_on(file: &mut File) -> std::io::Result<()> {
+    file.rewind()?;
+    let mut out = std::io::stdout().lock();
+    std::io::copy(file, &mut out)?;
+    out.flush()
 }
 
 /// A temporary file is its owner's alone; a result is as readable as any other file.

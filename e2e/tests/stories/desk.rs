@@ -1,10 +1,13 @@
 //! Somebody with the binary and files, and nothing else.
 
 use std::fmt::Write;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_test_support::{ForetideOutput, foretide};
+use foretide_test_support::{ForetideOutput, foretide, foretide_binary};
 use tempfile::TempDir;
 
 /// Seven weeks of hours from Monday, 5 January 2026 on.
@@ -38,14 +41,34 @@ impl Desk {
         foretide(self.0.path(), line.split_whitespace()).await
     }
 
-    pub(crate) fn rows(&self, name: &str) -> anyhow::Result<Rows> {
-        let text = self.text(name)?;
-        let mut lines = text.lines();
-        let header = lines.next().unwrap_or_default();
-        Ok(Rows {
-            header: cells(header),
-            rows: lines.map(cells).collect(),
+    /// Runs with `input` on the standard input.
+    pub(crate) async fn pipes(&self, input: Vec<u8>, line: &str) -> anyhow::Result<ForetideOutput> {
+        let mut command = Command::new(foretide_binary()?);
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.0.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let output = tokio::task::spawn_blocking(move || {
+            let mut running = command.spawn()?;
+            // It reads all of it before it writes; a pipe that is dropped is at its end.
+            let mut pipe = running.stdin.take().context("a pipe was asked for")?;
+            pipe.write_all(&input)?;
+            drop(pipe);
+            anyhow::Ok(running.wait_with_output()?)
         })
+        .await??;
+        Ok(ForetideOutput {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    pub(crate) fn rows(&self, name: &str) -> anyhow::Result<Rows> {
+        Ok(Rows::of(&self.text(name)?))
     }
 }
 
@@ -70,6 +93,15 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    pub(crate) fn of(text: &str) -> Self {
+        let mut lines = text.lines();
+        let header = lines.next().unwrap_or_default();
+        Self {
+            header: cells(header),
+            rows: lines.map(cells).collect(),
+        }
+    }
+
     pub(crate) fn column(&self, name: &str) -> Vec<&str> {
         let place = self.header.iter().position(|column| column == name);
         let place = place.unwrap_or_else(|| panic!("no {name} in {:?}", self.header));

@@ -229,7 +229,10 @@ async fn data_that_cannot_be_used_ends_with_65_and_says_what_to_do() -> anyhow::
             with(10, &zoned),
             vec!["line 11, column ds", "offset", "the same way"],
         ),
-        (with(0, "id,ds,y"), vec!["no column unique_id"]),
+        (
+            with(0, "unique_id,y,ds"),
+            vec!["line 2, column ds", "time stamp", "--time-column"],
+        ),
         (String::new(), vec!["is empty", "header"]),
         (
             history(&["a"], 100),
@@ -321,7 +324,7 @@ async fn short_series_can_be_left_out() -> anyhow::Result<()> {
         .runs(&format!("{line} --skip-short"))
         .await?
         .success()?;
-    let left_out = "left out, shorter than 14 days: 1 (short)";
+    let left_out = "left out, as they cannot be forecast: 1: short (200 hours)";
     assert!(said.stdout.contains(left_out), "{}", said.stdout);
     let forecasts = desk.rows("f.csv")?;
     assert_eq!(forecasts.rows.len(), 24);

@@ -11,6 +11,7 @@ mod demo;
 mod desk;
 mod documentation;
 mod file_reports;
+mod files_as_they_come;
 mod first_hour;
 mod forecast_command;
 mod lineage;

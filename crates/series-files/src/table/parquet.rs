@@ -1,35 +1,39 @@
 //! Parquet, read a slice of rows at a time.
 
-use std::any::Any;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars::prelude::*;
 
-use super::{Cell, EachRow};
+use super::source::Source;
+use super::{Cell, EachRow, guarded};
 use crate::error::{Place, SeriesFileError};
 
 /// Rows held at a time.
 const SLICE: usize = 128 * 1024;
 
+const PARQUET: &str = "Parquet";
+
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-pub(super) fn columns(path: &Path) -> Result<Vec<String>, SeriesFileError> {
-    guarded(path, |file| {
+pub(super) fn columns(source: &Source) -> Result<Vec<String>, SeriesFileError> {
+    let file = source.file()?;
+    guarded(source.shown(), PARQUET, || {
         let schema = ParquetReader::new(file).schema()?;
-        Ok(schema.iter_names().map(ToString::to_string).collect())
+        PolarsResult::Ok(schema.iter_names().map(ToString::to_string).collect())
     })
 }
 
 pub(super) fn for_each(
-    path: &Path,
+    source: &Source,
     columns: &[String],
     each: EachRow<'_>,
 ) -> Result<(), SeriesFileError> {
-    let rows = guarded(path, |file| ParquetReader::new(file).num_rows())?;
+    let path = source.shown();
+    let file = source.file()?;
+    let rows = guarded(path, PARQUET, || ParquetReader::new(file).num_rows())?;
     for offset in (0..rows).step_by(SLICE) {
-        let frame = guarded(path, |file| {
+        let file = source.file()?;
+        let frame = guarded(path, PARQUET, || {
             ParquetReader::new(file)
                 .with_columns(Some(columns.to_vec()))
                 .with_slice(Some((offset, SLICE)))
@@ -53,6 +57,13 @@ fn pass_on(
         .map(|name| frame.column(name))
         .collect::<PolarsResult<_>>()
         .map_err(|error| SeriesFileError::unreadable(path, &error))?;
+    // A type that the library cannot hold shows at the first value.
+    guarded(path, PARQUET, || {
+        let first = columns.iter().map(|column| column.get(0));
+        first
+            .map(|value| value.map(|value| cell(&value) != Cell::Null))
+            .collect::<PolarsResult<Vec<_>>>()
+    })?;
     let mut values = Vec::with_capacity(columns.len());
     for at in 0..frame.height() {
         values.clear();
@@ -72,6 +83,10 @@ fn cell<'a>(value: &'a AnyValue<'_>) -> Cell<'a> {
         AnyValue::Null => Cell::Null,
         AnyValue::String(text) => text_cell(text),
         AnyValue::StringOwned(text) => text_cell(text),
+        AnyValue::Categorical(..)
+        | AnyValue::CategoricalOwned(..)
+        | AnyValue::Enum(..)
+        | AnyValue::EnumOwned(..) => value.get_str().map_or(Cell::Null, text_cell),
         AnyValue::Date(days) => Cell::Moment(i64::from(*days) * MICROS_PER_DAY, false),
         AnyValue::Datetime(moment, unit, zone) => {
             Cell::Moment(micros(*moment, *unit), zone.is_some())
@@ -100,32 +115,4 @@ fn micros(moment: i64, unit: TimeUnit) -> i64 {
         TimeUnit::Microseconds => moment,
         TimeUnit::Milliseconds => moment.saturating_mul(1000),
     }
-}
-
-/// Runs a reader; one that panics on hostile bytes fails like any other.
-fn guarded<T>(
-    path: &Path,
-    read: impl FnOnce(File) -> PolarsResult<T>,
-) -> Result<T, SeriesFileError> {
-    let file = File::open(path).map_err(|error| SeriesFileError::unreadable(path, &error))?;
-    match catch_unwind(AssertUnwindSafe(|| read(file))) {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => Err(damaged(path, &error.to_string())),
-        Err(panic) => Err(damaged(path, panic_text(panic.as_ref()))),
-    }
-}
-
-fn damaged(path: &Path, problem: &str) -> SeriesFileError {
-    let problem: String = problem.chars().take(256).collect();
-    SeriesFileError::of_file(
-        path,
-        format!("is no readable Parquet file: {problem}"),
-        "copy or export it again",
-    )
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("the reader gave up")
 }

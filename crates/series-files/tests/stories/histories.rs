@@ -1,7 +1,7 @@
 //! Histories that are taken, whatever shape they come in.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use foretide_series_files::{FillGaps, HistoryFile, HistoryOptions, PointSeries, StampClock};
+use foretide_series_files::{FillGaps, HistoryFile, HistoryOptions, StampClock, Watched};
 use polars::prelude::*;
 use proptest::prelude::*;
 
@@ -96,7 +96,12 @@ fn moments_are_written_back_the_way_the_file_writes_them() {
         ("2026-01-01 00:00:00", "2026-01-02 03:00:00"),
         ("2026-01-01T00:00:00Z", "2026-01-02T03:00:00Z"),
         ("2026-01-01 00:00", "2026-01-02 03:00"),
-        ("2026-01-01T02:00:00+02:00", "2026-01-02T03:00:00+00:00"),
+        ("2026-01-01T02:00:00+02:00", "2026-01-02T05:00:00+02:00"),
+        ("2026-01-01T02:00:00-0500", "2026-01-01T22:00:00-0500"),
+        ("1767229200", "1767322800"),
+        ("24.12.2025 13:00", "02.01.2026 03:00"),
+        ("2026/1/1 3:00", "2026/1/2 3:00"),
+        ("2026-01-01 09:00:00 UTC", "2026-01-02 03:00:00 UTC"),
     ] {
         let path = folder.with("h.csv", format!("unique_id,ds,y\na,{from},1\n"));
         let history = open(&path).unwrap();
@@ -116,8 +121,8 @@ fn local_time_stamps_stay_hourly_when_clocks_change() {
     }
     let path = folder.with("h.csv", text);
     let options = HistoryOptions {
-        fill_gaps: None,
         clock: StampClock::Local(chrono_tz::Europe::Berlin),
+        ..HistoryOptions::default()
     };
     let history = HistoryFile::open(&path, options).unwrap();
     assert_eq!(history.extent("a").unwrap().hours, 5);
@@ -135,13 +140,16 @@ fn points_of_any_step_are_read_for_detectors() {
         "cpu.csv",
         "timestamp,value\n2014-04-01 00:00:00,-1.5\n2014-04-01 00:05:00,2\n",
     );
-    assert!(PointSeries::is_one(&path).unwrap());
-    let points = PointSeries::read(&path).unwrap();
+    let watched = Watched::open(&path, HistoryOptions::default()).unwrap();
+    let Watched::Points(points) = watched else {
+        panic!("not taken for points: {watched:?}");
+    };
     assert_eq!(points.values, [-1.5, 2.0]);
     assert_eq!(points.times[1] - points.times[0], TimeDelta::minutes(5));
     assert_eq!(points.render(points.times[1]), "2014-04-01 00:05:00");
     let history = folder.with("h.csv", counting(&["a"], 3));
-    assert!(!PointSeries::is_one(&history).unwrap());
+    let watched = Watched::open(&history, HistoryOptions::default()).unwrap();
+    assert!(matches!(watched, Watched::History(_)));
 }
 
 proptest! {

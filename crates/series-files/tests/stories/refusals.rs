@@ -1,7 +1,7 @@
 //! Files that are refused, and how: file, line, column, what is wrong, what to do.
 
 use foretide_series_files::{
-    HistoryOptions, Needed, PointSeries, StampClock, read_cutoffs, read_forecasts, read_regressors,
+    HistoryOptions, Needed, StampClock, Watched, read_cutoffs, read_forecasts, read_regressors,
 };
 
 use crate::support::{Folder, counting, gzipped, names, open, refusal_of, row, stamp};
@@ -50,7 +50,7 @@ fn values_that_are_no_counts_are_refused_by_cell() {
         ("-1", vec!["-1 is negative", "start at 0"]),
         ("many", vec!["\"many\" is not a number", "12.5"]),
         ("1.234,5", vec!["4 values", "3"]),
-        ("\"1,5\"", vec!["\"1,5\" is not a number"]),
+        ("\"1,500\"", vec!["\"1,500\" may be", "--decimal comma"]),
         ("", vec!["is empty", "--fill-gaps"]),
         ("NaN", vec!["NaN", "--fill-gaps"]),
         ("inf", vec!["too large"]),
@@ -103,11 +103,16 @@ fn files_that_hold_no_table_say_so() {
     );
     names(
         &refusal_of("id,time,n\na,b,1\n"),
-        &["no column unique_id", "id,time,n"],
+        &[
+            "line 2",
+            "column time",
+            "\"b\" is not a time stamp",
+            "--time-column",
+        ],
     );
     names(
-        &refusal_of("unique_id;ds;y\na;b;1\n"),
-        &["separated by commas"],
+        &refusal_of("id,begin,n\na,b,1\n"),
+        &["no column ds", "id,begin,n", "commas", "--time-column"],
     );
     names(
         &refusal_of("unique_id,ds,y,y\n"),
@@ -195,7 +200,7 @@ fn regressors_must_cover_history_and_horizon() {
             first: "2026-01-01T00:00:00Z".parse().unwrap(),
             last: "2026-01-01T03:00:00Z".parse().unwrap(),
         };
-        read_regressors(&path, HistoryOptions::default(), needed)
+        read_regressors(&path, &HistoryOptions::default(), needed)
     };
     let wide: String = (0..5)
         .map(|hour| format!("{},{hour},-1\n", stamp(hour)))
@@ -276,6 +281,8 @@ fn points_must_be_in_the_order_of_time() {
         "p.csv",
         "timestamp,value\n2014-04-01 00:05:00,1\n2014-04-01 00:00:00,1\n",
     );
-    let message = PointSeries::read(&path).unwrap_err().to_string();
+    let message = Watched::open(&path, HistoryOptions::default())
+        .unwrap_err()
+        .to_string();
     names(&message, &["p.csv, line 3", "column timestamp", "sort"]);
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use foretide_series_files::{
-    FillGaps, HistoryFile, HistoryOptions, HourlySeries, SeriesFileError, StampClock,
-};
+use foretide_series_files::{FillGaps, HistoryFile, HistoryOptions, HourlySeries, SeriesFileError};
 use tempfile::TempDir;
 
 /// A folder of files.
@@ -69,7 +67,7 @@ pub(crate) fn open_filling(path: &Path, fill: FillGaps) -> Result<HistoryFile, S
         path,
         HistoryOptions {
             fill_gaps: Some(fill),
-            clock: StampClock::Utc,
+            ..HistoryOptions::default()
         },
     )
 }

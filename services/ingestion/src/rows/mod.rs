@@ -1,14 +1,13 @@
 //! One row of a source, before it is understood: only the columns that are needed.
 
 mod json;
-mod local_time;
 mod reason;
 mod time;
 
 use std::borrow::Cow;
 
+pub use foretide_local_times::DateOrder;
 pub(crate) use json::parse_line;
-pub use local_time::DateOrder;
 pub(crate) use reason::{Reason, Refusal};
 pub(crate) use time::{parse_local_time, parse_time};
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate};
 
-use super::local_time::{DateOrder, LocalTime};
+use foretide_local_times::{DateOrder, LocalTime};
 
 /// Longest text that is looked at, bytes.
 const MAX_BYTES: usize = 64;

@@ -16,7 +16,7 @@ pub enum DateOrder {
 
 /// A date and time of day, of which nothing says yet which number is the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LocalTime {
+pub struct LocalTime {
     /// The three numbers of the date, as they are written.
     date: [u32; 3],
     is_year_first: bool,
@@ -28,7 +28,8 @@ pub(crate) struct LocalTime {
 impl LocalTime {
     /// Reads `<date>[,] <time>`: a date of three numbers with one of `/`, `.` and `-` between them,
     /// a time of 24 or twice 12 hours, its seconds and their fraction left out or not.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (numbers, between) = numbers_of(text)?;
         let ([year_or_day, middle, last, time @ ..], [lead, first, second, rest @ ..]) =
             (numbers.as_slice(), between.as_slice())
@@ -52,12 +53,14 @@ impl LocalTime {
     }
 
     /// Whether the date begins with its year, so that its text tells all.
-    pub(super) fn is_year_first(&self) -> bool {
+    #[must_use]
+    pub fn is_year_first(&self) -> bool {
         self.is_year_first
     }
 
     /// Which number is the day, if the text tells: one of them is no month.
-    pub(crate) fn order(&self) -> Option<DateOrder> {
+    #[must_use]
+    pub fn order(&self) -> Option<DateOrder> {
         match self.date {
             [first, _, _] if first > 12 => Some(DateOrder::DayFirst),
             [_, second, _] if second > 12 => Some(DateOrder::MonthFirst),
@@ -67,13 +70,15 @@ impl LocalTime {
     }
 
     /// Whether it is the same moment in either order.
-    pub(crate) fn is_same_in_both(&self) -> bool {
+    #[must_use]
+    pub fn is_same_in_both(&self) -> bool {
         self.date[0] == self.date[1]
     }
 
     /// Milliseconds since 1970, as UTC; the order does not matter where the year comes first.
     /// Nothing when there is no such day.
-    pub(crate) fn millis(&self, order: DateOrder) -> Option<i64> {
+    #[must_use]
+    pub fn millis(&self, order: DateOrder) -> Option<i64> {
         let [first, second, third] = self.date;
         let (year, month, day) = match order {
             _ if self.is_year_first => (first, second, third),
@@ -84,6 +89,51 @@ impl LocalTime {
         let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis();
         Some(midnight + self.millis_of_day)
     }
+}
+
+/// A pattern for `chrono` that writes whole seconds the way `text` is written: numbers of one digit
+/// stand for numbers without leading zeros. Nothing when it is no date and time, or names the half of
+/// the day by another word than AM and PM.
+#[must_use]
+pub fn pattern(text: &str, order: DateOrder) -> Option<String> {
+    let time = LocalTime::parse(text)?;
+    let (numbers, between) = numbers_of(text)?;
+    let date = match order {
+        _ if time.is_year_first => ["Y", "m", "d"],
+        DateOrder::DayFirst => ["d", "m", "Y"],
+        DateOrder::MonthFirst => ["m", "d", "Y"],
+    };
+    let is_halved = between
+        .iter()
+        .any(|text| !matches!(HalfOfDay::named(text), None | Some(HalfOfDay::Unnamed)));
+    let hour = if is_halved { "I" } else { "H" };
+    let mut pattern = String::new();
+    let letters = date.into_iter().chain([hour, "M", "S"]).map(Some);
+    for ((number, before), letter) in numbers
+        .iter()
+        .zip(&between)
+        .zip(letters.chain(std::iter::repeat(None)))
+    {
+        pattern.push_str(&literal(before)?);
+        match letter {
+            Some(letter) if number.len() == 1 => pattern.push_str(&format!("%-{letter}")),
+            Some(letter) => pattern.push_str(&format!("%{letter}")),
+            None => pattern.push_str(&"0".repeat(number.len())),
+        }
+    }
+    pattern.push_str(&literal(between.last()?)?);
+    Some(pattern)
+}
+
+/// What stands between numbers, as part of a pattern.
+fn literal(text: &str) -> Option<String> {
+    let escaped = text.replace('%', "%%");
+    if matches!(HalfOfDay::named(text), None | Some(HalfOfDay::Unnamed)) {
+        return Some(escaped);
+    }
+    let written = [("AM", "%p"), ("PM", "%p"), ("am", "%P"), ("pm", "%P")];
+    let (word, letter) = written.iter().find(|(word, _)| escaped.contains(word))?;
+    Some(escaped.replace(word, letter))
 }
 
 /// The numbers of a text, and what stands before, between and after them.
@@ -208,6 +258,33 @@ mod tests {
         assert_eq!(midnight.as_deref(), Some("2026-11-05T00:00:00+00:00"));
         let day = read("24/11/2026", DayFirst);
         assert_eq!(day.as_deref(), Some("2026-11-24T00:00:00+00:00"));
+    }
+
+    #[test]
+    fn a_moment_is_written_the_way_others_of_its_file_are() {
+        use DateOrder::{DayFirst, MonthFirst};
+        for (like, order, written) in [
+            (
+                "6/1/2026, 1:00:00.000 AM",
+                MonthFirst,
+                "11/3/2026, 9:00:00.000 PM",
+            ),
+            ("06/01/2026 00:00", MonthFirst, "11/03/2026 21:00"),
+            (
+                "1.6.2026, 09:00:00.000",
+                DayFirst,
+                "3.11.2026, 21:00:00.000",
+            ),
+            ("2026/6/1 09:00", DayFirst, "2026/11/3 21:00"),
+            ("1/6/2026, 1:00:00 pm", DayFirst, "3/11/2026, 9:00:00 pm"),
+            ("24/11/2026", DayFirst, "03/11/2026"),
+        ] {
+            let pattern = pattern(like, order).expect(like);
+            let moment = DateTime::from_timestamp(1_793_739_600, 0).unwrap();
+            assert_eq!(moment.format(&pattern).to_string(), written, "{like}");
+        }
+        assert_eq!(pattern("2026. 11. 3. 오후 9:00", DayFirst), None);
+        assert_eq!(pattern("no date", DayFirst), None);
     }
 
     #[test]
