@@ -105,8 +105,8 @@ impl StampStyle {
 
     /// Whether nothing in it says what clock it is on.
     pub(crate) fn is_bare(&self) -> bool {
-        match self.0 {
-            Shape::Iso { zone, .. } => zone == Zone::None,
+        match &self.0 {
+            Shape::Iso { zone, .. } => *zone == Zone::None,
             Shape::Pattern(pattern) => !says_utc(pattern),
             Shape::Epoch(_) => false,
         }

@@ -100,7 +100,10 @@ fn arrays_that_do_not_fit_are_refused() {
         &refusal_of(row(time, "[1,2]")),
         &["line 2", "1 times and 2 values"],
     );
-    names(&refusal_of(row(time, "[\"\"x\"\"]")), &["no column ds"]);
+    names(
+        &refusal_of(row(time, "[\"\"x\"\"]")),
+        &["line 2, column Count", "\"x\" is not a number"],
+    );
 }
 
 #[test]
