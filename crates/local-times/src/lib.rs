@@ -203,12 +203,12 @@ enum HalfOfDay {
 impl HalfOfDay {
     /// Nothing when the text says something else.
     fn named(text: &str) -> Option<Self> {
-        let word: String = text
+        let letters: String = text
             .chars()
             .filter(|c| !c.is_whitespace() && !matches!(c, ',' | '.'))
             .flat_map(char::to_lowercase)
             .collect();
-        match word.as_str() {
+        match letters.as_str() {
             "" | "utc" | "[utc]" | "z" => Some(Self::Unnamed),
             "am" | "午前" | "上午" | "오전" => Some(Self::First),
             "pm" | "午後" | "下午" | "오후" => Some(Self::Second),

@@ -363,15 +363,15 @@ impl Outbox {
         at: DateTime<Utc>,
     ) -> Result<Vec<(Item, Outcome)>, DbError> {
         let now = self.now(tx).await?;
-        let held: Vec<i64> = Entity::find()
+        let leased: Vec<i64> = Entity::find()
             .select_only()
             .column(Column::Sequence)
             .filter(Column::LeaseId.eq(lease_id))
             .into_tuple()
             .all(tx)
             .await?;
-        let held: HashSet<i64> = held.into_iter().collect();
-        let ours = |(item, _): &&(Item, Outcome)| held.contains(&item.sequence);
+        let leased: HashSet<i64> = leased.into_iter().collect();
+        let ours = |(item, _): &&(Item, Outcome)| leased.contains(&item.sequence);
         let settled: Vec<_> = outcomes.iter().filter(ours).cloned().collect();
         let mut alike: BTreeMap<(&Outcome, u32), Vec<i64>> = BTreeMap::new();
         for (item, outcome) in &settled {

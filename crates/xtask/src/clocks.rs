@@ -62,12 +62,12 @@ pub(crate) fn check(layout: &Layout, all: bool, record: &mut Record) -> anyhow::
     };
     let mut failed = Vec::new();
     for trial in trials {
-        if told(layout, filter, &trial, record)? {
+        if stories_pass(layout, filter, &trial, record)? {
             continue;
         }
         let mut guilty = Vec::new();
         for shown in trial.iter().filter(|_| trial.len() > 1) {
-            if !told(layout, filter, &[*shown], record)? {
+            if !stories_pass(layout, filter, &[*shown], record)? {
                 guilty.push(named(&[*shown]));
             }
         }
@@ -95,7 +95,7 @@ fn pair(number: usize) -> Vec<Shown> {
 }
 
 /// Whether all stories pass with these clocks.
-fn told(
+fn stories_pass(
     layout: &Layout,
     filter: &str,
     clocks: &[Shown],

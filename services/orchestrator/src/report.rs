@@ -61,7 +61,7 @@ impl RunStep {
 
 fn set_aside(table: &Value) -> Option<String> {
     let name = text(table, "table");
-    let told = match (
+    let rejected = match (
         count(table, "rows_quarantined"),
         count(table, "objects_damaged"),
     ) {
@@ -77,7 +77,7 @@ fn set_aside(table: &Value) -> Option<String> {
             format!("{rows} of {name}, the first: {first}")
         }
     };
-    Some(format!("set aside: {told}"))
+    Some(format!("set aside: {rejected}"))
 }
 
 fn many(count: u64, what: &str) -> String {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::model::RunState;
 
-    fn told(summary: &IngestSummary) -> RunStep {
+    fn step_with(summary: &IngestSummary) -> RunStep {
         let summary = serde_json::to_value(summary).unwrap();
         RunStep {
             step: Step::Ingest,
@@ -124,7 +124,7 @@ mod tests {
             table: name.to_owned(),
             ..TableSummary::default()
         };
-        let step = told(&IngestSummary {
+        let step = step_with(&IngestSummary {
             tables: vec![
                 TableSummary {
                     objects_read: 2,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn damage_of_earlier_runs_is_told_until_it_is_repaired_and_is_no_shortfall() {
-        let step = told(&IngestSummary {
+        let step = step_with(&IngestSummary {
             tables: vec![TableSummary {
                 table: "Usage".to_owned(),
                 objects_damaged: 1,

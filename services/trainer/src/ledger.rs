@@ -47,8 +47,9 @@ impl Ledger {
 
     async fn deliver_one(&self, item: &Item) -> Result<Outcome, Outcome> {
         let entry: LedgerEntry = item.read()?;
-        let told = self.tell(&entry).await;
-        told.map(|run_id| Outcome::Delivered(Some(run_id)))
+        let run_id = self.tell(&entry).await;
+        run_id
+            .map(|run_id| Outcome::Delivered(Some(run_id)))
             .map_err(|error| failure(&error))
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Counted {
     are_small: bool,
     /// Whether each hour says who forecasts better: at a level that had just shifted, or shifted after
     /// the origin, it is luck.
-    tells: Vec<bool>,
+    foreseeable: Vec<bool>,
 }
 
 /// What is served with a share of the count mixture in it.
@@ -58,15 +58,16 @@ impl Contest<'_> {
         };
         let shift = forecaster.shift(values, hours);
         let shifted = shift.map(|shift| onset + values.len() - shift.hours);
-        let tells = |origin: &Origin| {
+        let foreseeable = |origin: &Origin| {
             let known_since = shifted.map(|shifted| (shifted, shifted + ADAPTED_HOURS));
             let known = origin.known;
-            let is_told = move |hour| known_since.is_none_or(|(at, by)| hour < at || known >= by);
-            history.ahead_of(*origin).map(is_told)
+            let is_foreseeable =
+                move |hour| known_since.is_none_or(|(at, by)| hour < at || known >= by);
+            history.ahead_of(*origin).map(is_foreseeable)
         };
         Some(Counted {
             are_small: forecaster.has_small(&values[before]),
-            tells: self.origins.iter().flat_map(tells).collect(),
+            foreseeable: self.origins.iter().flat_map(foreseeable).collect(),
             outcomes: self.origins.iter().zip(&paths).flat_map(said).collect(),
             points: paths
                 .iter()
@@ -88,9 +89,9 @@ impl Counted {
         naive: &[Outcome],
     ) -> Mixed {
         let loss = |outcomes: &[Outcome]| {
-            let all = outcomes.iter().zip(&self.tells);
-            let told = all.filter(|(_, tells)| **tells).map(|(outcome, _)| outcome);
-            total_loss(told)
+            let all = outcomes.iter().zip(&self.foreseeable);
+            let judged = all.filter(|(_, foreseeable)| **foreseeable);
+            total_loss(judged.map(|(outcome, _)| outcome))
         };
         let tried = SHARES.map(|share| {
             let mixed = self.quantiles_at(share, outcomes);

@@ -67,12 +67,12 @@ async fn a_refused_item_is_shown_and_holds_nobody_up_until_a_person_decides() {
         courier.deliver_now().await.unwrap();
         assert_eq!(receiver.keys(), ["a1", "a2", "a3"]);
         let refused = desk.outbox.list(State::Refused, 10).await.unwrap();
-        let told: Vec<_> = refused
+        let reasons: Vec<_> = refused
             .iter()
             .map(|item| (item.key.as_str(), item.last_error.as_deref()))
             .collect();
         assert_eq!(
-            told,
+            reasons,
             [("a1", Some("does not fit")), ("a2", Some("does not fit"))]
         );
         assert_eq!(refused[0].settled_at, Some(start()));
@@ -106,12 +106,12 @@ async fn a_refused_item_is_shown_and_holds_nobody_up_until_a_person_decides() {
         assert_eq!(gone.unwrap_err().code(), Code::NotFound);
         let audit = Outbox::new(desk.database.clone(), AUDIT);
         let events = audit.list(State::Waiting, 10).await.unwrap();
-        let told = events.iter().map(|event| {
+        let recorded = events.iter().map(|event| {
             let payload: Value = serde_json::from_str(&event.payload).unwrap();
             (payload["actor"].clone(), payload["action"].clone())
         });
         let expected = ["outbox.item_retried", "outbox.item_dropped"];
-        assert!(told.eq(expected.map(|action| (json!("olga"), json!(action)))));
+        assert!(recorded.eq(expected.map(|action| (json!("olga"), json!(action)))));
         courier.deliver_now().await.unwrap();
         let counts = Counts {
             delivered: 2,

@@ -150,7 +150,7 @@ async fn f11_every_settled_window_is_told_with_its_load_when_asked_for() {
     };
     let answer = soc.service().get_track_record(request).await.unwrap();
     let windows = answer.into_inner().windows;
-    let told: Vec<_> = windows
+    let outcomes: Vec<_> = windows
         .iter()
         .map(|window| (window.raised, window.exceeded, window.baseline_raised))
         .collect();
@@ -159,7 +159,7 @@ async fn f11_every_settled_window_is_told_with_its_load_when_asked_for() {
         (false, false, Some(false)),
         (false, false, Some(true)),
     ];
-    assert_eq!(told, [day, day].concat());
+    assert_eq!(outcomes, [day, day].concat());
     for window in &windows {
         assert!((window.load - LOAD).abs() < 1e-9, "{window:?}");
         assert_eq!(window.exceeded, window.load > window.capacity);

@@ -73,14 +73,14 @@ pub(crate) enum Undelivered {
     Refused,
 }
 
-fn word(value: &impl ValueEnum) -> String {
+fn value_name(value: &impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn client_of(peers: &Peers, sender: Sender) -> anyhow::Result<OutboxServiceClient<AuthedChannel>> {
-    let client = peers.outbox_of(&word(&sender));
-    client.ok_or_else(|| anyhow::anyhow!("{} sends nothing", word(&sender)))
+    let client = peers.outbox_of(&value_name(&sender));
+    client.ok_or_else(|| anyhow::anyhow!("{} sends nothing", value_name(&sender)))
 }
 
 /// An item and whose it is.
@@ -103,7 +103,7 @@ pub(super) async fn run(command: OutboxCommand, config: &Config) -> anyhow::Resu
             let peers = connection::open(config, &caller, "operator")?;
             let request = ListItemsRequest {
                 channel: String::new(),
-                state: state.as_ref().map(word).unwrap_or_default(),
+                state: state.as_ref().map(value_name).unwrap_or_default(),
                 limit,
             };
             list(&peers, service, request, output.format).await
@@ -150,7 +150,7 @@ async fn list(
         let beyond = listed.counts.into_iter().filter(|one| one.items > limit);
         more.extend(beyond.map(|count| (sender, count)));
         items.extend(listed.items.into_iter().map(|item| Listed {
-            service: word(&sender),
+            service: value_name(&sender),
             item,
         }));
     }
@@ -184,7 +184,7 @@ async fn list(
             } = count;
             println!(
                 "{}: {items} of {channel} are {state}; --limit shows more",
-                word(&sender)
+                value_name(&sender)
             );
         }
     }

@@ -137,10 +137,10 @@ macro_rules! step {
                     as_of: request.as_of,
                 };
                 let answer = script.note(asked);
-                let told = progress("working", 1, 2);
-                let told = <$response>::from_event(<$event>::Progress(told));
+                let working = <$event>::Progress(progress("working", 1, 2));
+                let working = <$response>::from_event(working);
                 let done = <$response>::from_event($summary);
-                async move { answer_with(answer.as_ref(), told, done) }
+                async move { answer_with(answer.as_ref(), working, done) }
             });
             let codec = ProstCodec::<$response, $request>::default();
             Grpc::new(codec).server_streaming(respond, request).await

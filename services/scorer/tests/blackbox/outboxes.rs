@@ -124,13 +124,20 @@ async fn rows_that_the_workspace_refuses_are_shown_and_block_nobody() {
     workspace.refuses_rows_of(Some(refused.to_string()));
     let summary = world.score(refused, "attack_volume").await.unwrap();
     assert_eq!((summary.rows_delivered, summary.rows_pending), (0, 0));
-    let told = waiting(&world).await;
-    assert_eq!(told.len(), 1, "{told:?}");
+    let undelivered = waiting(&world).await;
+    assert_eq!(undelivered.len(), 1, "{undelivered:?}");
     assert_eq!(
-        (told[0].table.as_str(), told[0].rows, told[0].refused),
+        (
+            undelivered[0].table.as_str(),
+            undelivered[0].rows,
+            undelivered[0].refused
+        ),
         ("PredictiveAlerting_CL", 144, true)
     );
-    assert!(told[0].problem.contains("refuses the rows"), "{told:?}");
+    assert!(
+        undelivered[0].problem.contains("refuses the rows"),
+        "{undelivered:?}"
+    );
 
     let summary = world.score(RunId::new(), "attack_volume").await.unwrap();
     assert_eq!((summary.rows_delivered, summary.rows_pending), (144, 0));
@@ -142,7 +149,7 @@ async fn rows_that_the_workspace_refuses_are_shown_and_block_nobody() {
     // the same again is refused again, and what is in order then arrives
     retry(&world, &kept[0].key).await;
     world.score(RunId::new(), "attack_volume").await.unwrap();
-    assert_eq!(waiting(&world).await, told);
+    assert_eq!(waiting(&world).await, undelivered);
     workspace.refuses_rows_of(None);
     retry(&world, &kept[0].key).await;
     world.score(RunId::new(), "attack_volume").await.unwrap();
@@ -182,8 +189,8 @@ async fn two_scorers_over_one_database_send_every_row_once() {
         }
         assert_eq!(workspace.rows().len(), 1_440);
         let mut client = write_back(&scorers[1]);
-        let told = client.list_batches(ListBatchesRequest::default()).await;
-        let batches = told.unwrap().into_inner().batches;
+        let answer = client.list_batches(ListBatchesRequest::default()).await;
+        let batches = answer.unwrap().into_inner().batches;
         let rows: Vec<_> = batches.iter().map(|batch| batch.rows).collect();
         assert_eq!(rows, [144; 10]);
     }
@@ -240,8 +247,8 @@ async fn refused_rows_that_a_person_gives_up_are_not_shown_any_more() {
 
 async fn waiting(world: &World) -> Vec<WaitingRows> {
     let mut client = write_back(world);
-    let told = client.list_batches(ListBatchesRequest::default()).await;
-    told.unwrap().into_inner().waiting
+    let answer = client.list_batches(ListBatchesRequest::default()).await;
+    answer.unwrap().into_inner().waiting
 }
 
 /// What the scorer has to bring into the workspace.

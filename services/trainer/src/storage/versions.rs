@@ -124,12 +124,20 @@ impl Store {
     }
 
     async fn mlflow_runs(&self, name: &str) -> Result<HashMap<i32, String>, DbError> {
-        let told = self.ledger().delivered(name).await?;
         let run = |item: Item| {
-            let entry: LedgerEntry = item.read().ok()?;
-            Some((signed(entry.version), item.receipt?))
+            let entry: Result<LedgerEntry, _> = item.read();
+            let entry = entry.map_err(|_| {
+                DbError::corrupt(
+                    "outbox",
+                    "payload",
+                    &item.key,
+                    "is no ledger entry".to_owned(),
+                )
+            })?;
+            Ok(item.receipt.map(|run_id| (signed(entry.version), run_id)))
         };
-        Ok(told.into_iter().filter_map(run).collect())
+        let delivered = self.ledger().delivered(name).await?.into_iter();
+        delivered.filter_map(|item| run(item).transpose()).collect()
     }
 }
 

@@ -282,11 +282,11 @@ fn surprises(windows: &[Window], events: &[&PlantedEvent]) -> String {
     let count = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count();
     let ahead = count(|fate| matches!(fate, Fate::WarnedAhead(_)));
     let late = count(|fate| *fate == Fate::WarnedLate);
-    let missed = count(|fate| *fate == Fate::Missed);
+    let misses = count(|fate| *fate == Fate::Missed);
     let mut sentence = format!(
         "Of {} unannounced events that exceeded the capacity, warned of before they began: {ahead}; only \
-         once they ran: {late}; not at all: {missed}.",
-        ahead + late + missed
+         once they ran: {late}; not at all: {misses}.",
+        ahead + late + misses
     );
     let carried = count(|fate| *fate == Fate::Carried);
     if carried > 0 {
